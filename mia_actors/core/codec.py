@@ -15,7 +15,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def to_json(message: object) -> str:
     """Compact JSON of a message dataclass."""
-    return _adapter(type(message)).dump_json(message).decode()
+    return _adapter(cast("Any", type(message))).dump_json(message).decode()
 
 
 def from_json(kind: type[Message], text: str | bytes) -> Message:
@@ -24,4 +24,4 @@ def from_json(kind: type[Message], text: str | bytes) -> Message:
     Raises:
         pydantic.ValidationError: the text is not such a message.
     """
-    return cast("Message", _adapter(kind).validate_json(text))
+    return cast("Message", _adapter(cast("Any", kind)).validate_json(text))

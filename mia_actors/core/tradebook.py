@@ -171,9 +171,7 @@ class TradeBook:
             closed_at_ns=fill.event_time_ns,
             entry_price_ticks=entry,
             exit_price_ticks=leave,
-            gross_usd=(held.exited_ticks - held.entered_ticks)
-            * held.side.sign
-            * self._product.tick_value_usd,
+            gross_usd=gross_ticks * self._product.tick_value_usd,
             commission_usd=held.commission_usd,
         )
 
