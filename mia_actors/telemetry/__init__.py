@@ -1,0 +1,1 @@
+"""Logs, traces and every name that appears in them."""
