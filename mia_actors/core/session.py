@@ -46,6 +46,8 @@ class SessionInfo:
     control_port: int
     """The simulated gateway's control port; 0 when there is none (a real TWS)."""
     connections: tuple[tuple[str, Connection], ...]
+    config_dir: str = "."
+    """Where supervision.yaml lies; relative paths in settings start there."""
 
     @property
     def product(self) -> Product:
