@@ -1,0 +1,1 @@
+"""Targets to orders, exactly once: plan, journal, send, settle."""

@@ -1,0 +1,1 @@
+"""The continuous monitor: figures of machine, models and latency, against thresholds."""
