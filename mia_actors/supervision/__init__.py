@@ -1,0 +1,1 @@
+"""A supervision tree for Ray actors with the semantics of Erlang/OTP; knows nothing of trading."""

@@ -1,0 +1,117 @@
+"""What a child is, and what it is given.
+
+A child is a plain class; nothing in it knows of Ray:
+
+```python
+class Greeter:
+    class Settings(BaseModel):
+        model_config = ConfigDict(frozen=True, extra="forbid")
+        greeting: str
+    work_threads = 1                                    # calls served at a time; 1 when not given
+
+    def __init__(self, settings: Settings, context: ChildContext) -> None: ...   # cheap, no I/O
+    def start(self) -> None: ...                        # returns when it can serve; raising is a failed start
+    def stop(self) -> None: ...                         # drain, quickly
+    def greet(self, name: str) -> str: ...              # any other public method can be asked by name
+```
+"""
+
+import importlib
+import json
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from pydantic import BaseModel
+
+from mia_actors.core.clock import Clock
+from mia_actors.core.errors import ConfigError
+from mia_actors.supervision.ref import Ref
+
+RESERVED_METHODS = frozenset({"start", "stop"})
+
+
+class ChildContext:
+    """What a child may know of the tree it lives in."""
+
+    def __init__(
+        self,
+        *,
+        child_id: str,
+        incarnation: int,
+        session: Any,
+        clock: Clock,
+        refs: Callable[[str], Ref],
+        finish: Callable[[], None],
+        crash: Callable[[BaseException], NoReturn],
+    ) -> None:
+        self.child_id = child_id
+        self.incarnation = incarnation
+        """Counts the lives of this child within a session, from 1; a higher one fences the lower ones."""
+        self.session = session
+        self.clock = clock
+        self._refs = refs
+        self._finish = finish
+        self._crash = crash
+
+    def ref(self, child_id: str) -> Ref:
+        """A way to ask another child by name, whichever incarnation of it lives; cheap, connects nothing."""
+        return self._refs(child_id)
+
+    def finish(self) -> None:
+        """Ends this child in an orderly way: a transient or temporary child is not restarted after it."""
+        self._finish()
+
+    def crash(self, error: BaseException) -> NoReturn:
+        """Ends this process at once with `error` as its last word, for use from a child's own threads."""
+        self._crash(error)
+
+
+def load_class(run: str) -> type[Any]:
+    """The class named by `module:Class`.
+
+    Raises:
+        ConfigError: no such module or class, or the import raised.
+    """
+    module_name, _, class_name = run.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"module {module_name!r} cannot be imported ({cause}); allowed: module:Class"
+        ) from error
+    found = getattr(module, class_name, None)
+    if isinstance(found, type):
+        return found
+    classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+    close = get_close_matches(class_name, classes, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError(f"module {module_name!r} has no class {class_name!r}{hint}; allowed: module:Class")
+
+
+def settings_model(child_class: type[Any]) -> type[BaseModel]:
+    """The class's `Settings`.
+
+    Raises:
+        ConfigError: it has none, or lacks `start` or `stop`.
+    """
+    model = getattr(child_class, "Settings", None)
+    name = f"{child_class.__module__}:{child_class.__qualname__}"
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise ConfigError(f"{name} has no pydantic model named Settings; a child class needs one")
+    missing = [
+        method for method in sorted(RESERVED_METHODS) if not callable(getattr(child_class, method, None))
+    ]
+    if missing:
+        raise ConfigError(f"{name} has no method {missing[0]!r}; a child class needs start and stop")
+    return model
+
+
+def parse_settings(model: type[BaseModel], settings: dict[str, Any]) -> BaseModel:
+    """Settings as the class wants them: strict, as JSON is read.
+
+    Raises:
+        pydantic.ValidationError: unknown key, missing key, wrong type or value.
+    """
+    return model.model_validate_json(json.dumps(settings), strict=True)

@@ -1,0 +1,87 @@
+"""What travels between refs, hosts and the supervisor."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from mia_actors.supervision.processes import ProcessId
+
+
+class ReplyStatus(StrEnum):
+    """How a call on the work lane ended."""
+
+    DONE = "done"
+    RAISED = "raised"
+    """One of our own errors; it is raised again where the call was made."""
+    CLOSED = "closed"
+    """Not carried out: this incarnation is being stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer of a child to one call."""
+
+    status: ReplyStatus
+    value: Any = None
+    error: Exception | None = None
+
+
+class Whereabouts(StrEnum):
+    """What the supervisor knows of a child somebody asks for."""
+
+    UP = "up"
+    COMING = "coming"
+    """Not up yet; asking again is worth while."""
+    GONE = "gone"
+    """Down, and nothing will start it."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """Where a child lives now. `host` is the actor handle of its incarnation when it is up."""
+
+    whereabouts: Whereabouts
+    incarnation: int = 0
+    host: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIdentity:
+    """Who a host is; nothing is done to a process whose identity was not asked for."""
+
+    host_id: str
+    process: ProcessId
+    node_id: str
+    child_id: str | None
+    incarnation: int
+    initialised: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """The part a host is to play. `session` is the caller's own record, passed through unread."""
+
+    child_id: str
+    incarnation: int
+    run: str
+    settings: dict[str, Any]
+    session: Any
+    directory: str
+    supervisor: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Became:
+    """The child answers. Times are of the machine-wide monotonic clock."""
+
+    received_s: float
+    started_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFailed:
+    """The child could not be built or its `start` raised."""
+
+    cause: str
+    traceback: str

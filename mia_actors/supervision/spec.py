@@ -1,0 +1,148 @@
+"""The specification of a tree: data, checked before anything starts."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
+RUN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class Strategy(StrEnum):
+    """Who is restarted with a child that ended."""
+
+    ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    REST_FOR_ONE = "rest_for_one"
+
+
+class Restart(StrEnum):
+    """Which ends are followed by a restart."""
+
+    PERMANENT = "permanent"
+    """Every one."""
+    TRANSIENT = "transient"
+    """A crash, not an orderly end."""
+    TEMPORARY = "temporary"
+    """None, not even when a sibling's crash took it down."""
+
+
+class OnBudgetSpent(StrEnum):
+    """What a supervisor does when it has restarted more often than it may."""
+
+    EXIT = "exit"
+    """Stops its children and ends; its own supervisor decides. At the root: the tree stops."""
+    HALT = "halt"
+    """The same, after the halt hook was called."""
+    LEAVE_DOWN = "leave_down"
+    """Stops its children and stays down, also when it cannot start; its siblings are not touched."""
+
+
+class Standby(StrEnum):
+    """Where the process of a restarted child comes from."""
+
+    POOL = "pool"
+    """A spare that waits with its modules imported."""
+    COLD = "cold"
+    """A new process."""
+
+
+class ChildSpec(BaseModel):
+    """One child: a class, how it is started, stopped and restarted, and its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=ID_PATTERN, description="Name of the child, unique in the tree.")
+    run: str = Field(pattern=RUN_PATTERN, description="The child's class as module:Class.")
+    restart: Restart = Field(default=Restart.PERMANENT, description="Which ends are followed by a restart.")
+    shutdown_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=600,
+        description="Seconds it may take to stop before it is killed; 0 kills at once.",
+    )
+    start_within_s: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds it may take to start before it is killed."
+    )
+    standby: Standby = Field(
+        default=Standby.POOL, description="Where the process of its next life comes from."
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="Fields of the class's Settings.")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, SupervisorSpec):
+        return "<supervisor>"
+    if isinstance(value, dict) and ("children" in value or "strategy" in value):
+        return "<supervisor>"
+    return "<child>"
+
+
+AnySpec = Annotated[
+    Annotated[ChildSpec, Tag("<child>")] | Annotated["SupervisorSpec", Tag("<supervisor>")],
+    Discriminator(_kind),
+]
+
+
+class SupervisorSpec(BaseModel):
+    """One supervisor: a strategy, a restart budget and children in start order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=ID_PATTERN, description="Name of the supervisor, unique in the tree.")
+    strategy: Strategy = Field(
+        default=Strategy.ONE_FOR_ONE, description="Who is restarted with a child that ended."
+    )
+    intensity: int = Field(
+        default=1, ge=0, le=1000, description="Restarts allowed within period_s; one more spends the budget."
+    )
+    period_s: float = Field(
+        default=5.0, gt=0, le=86400, description="Length of the sliding window in seconds."
+    )
+    restart: Restart = Field(
+        default=Restart.PERMANENT, description="Which of its own ends its supervisor follows by a restart."
+    )
+    on_budget_spent: OnBudgetSpent = Field(
+        default=OnBudgetSpent.EXIT, description="What follows one restart too many."
+    )
+    children: tuple[AnySpec, ...] = Field(description="Children and supervisors in start order.")
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen = {self.id}
+        for place, spec in self._below(()):
+            if spec.id in seen:
+                raise PydanticCustomError(
+                    "duplicate_child_id",
+                    "{name} is used twice",
+                    {"name": repr(spec.id), "place": [*place, "id"]},
+                )
+            seen.add(spec.id)
+        return self
+
+    def _below(
+        self, place: tuple[str | int, ...]
+    ) -> Iterator[tuple[tuple[str | int, ...], "ChildSpec | SupervisorSpec"]]:
+        for index, spec in enumerate(self.children):
+            here = (*place, "children", index)
+            yield here, spec
+            if isinstance(spec, SupervisorSpec):
+                yield from spec._below(here)  # noqa: SLF001 - the same class
+
+    def child_specs(self) -> Iterator[tuple[tuple[str | int, ...], ChildSpec]]:
+        """Every child of the whole tree in start order, with its place as keys and indexes below this one."""
+        for place, spec in self._below(()):
+            if isinstance(spec, ChildSpec):
+                yield place, spec
+
+
+class PoolSpec(BaseModel):
+    """The warm pool: processes that have imported the heavy modules and wait for a part to play."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hosts: int = Field(default=1, ge=0, le=64, description="Spare processes kept ready.")
+    preload: tuple[str, ...] = Field(default=(), description="Modules a spare imports before it waits.")
