@@ -1,0 +1,1 @@
+"""Readings of closed bars, one worker per timeframe."""

@@ -1,0 +1,1 @@
+"""Strategies: pure functions of features; one module each."""

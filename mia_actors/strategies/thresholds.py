@@ -1,0 +1,43 @@
+"""Calling a side: the score against its threshold, and the words for it."""
+
+from mia_actors.core.features import StrategyReading, VolatilityRegime
+from mia_actors.core.orders import Side
+
+THRESHOLD_BY_REGIME = {
+    VolatilityRegime.LOW: 0.20,
+    VolatilityRegime.NORMAL: 0.25,
+    VolatilityRegime.TRANSITIONING: 0.30,
+    VolatilityRegime.HIGH: 0.35,
+    VolatilityRegime.EXTREME: 0.50,
+}
+"""Domain section 6."""
+
+
+def called(
+    strategy: str, *, score: float, confidence: float, threshold: float, basis: str
+) -> StrategyReading:
+    """A reading that calls the side on which the score is beyond the threshold, if it is."""
+    side = Side.BUY if score > threshold else Side.SELL if score < -threshold else None
+    verdict = f"{score:+.3f} beyond" if side else f"{score:+.3f} within"
+    return StrategyReading(
+        strategy=strategy,
+        score=score,
+        confidence=confidence,
+        threshold=threshold,
+        side=side,
+        available=True,
+        reason=f"{verdict} ±{threshold:.2f}; {basis}",
+    )
+
+
+def unavailable(strategy: str, *, threshold: float, missing: str) -> StrategyReading:
+    """A reading that says which input it lacks; it calls no side."""
+    return StrategyReading(
+        strategy=strategy,
+        score=0.0,
+        confidence=0.0,
+        threshold=threshold,
+        side=None,
+        available=False,
+        reason=f"unavailable: {missing}",
+    )
