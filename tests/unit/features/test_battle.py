@@ -63,11 +63,14 @@ def test_red_base_broken_by_a_green_close_is_bullish(make_window: MakeWindow) ->
     assert battle.signal > 0.25
 
 
-def test_close_on_the_edge_of_the_base_does_not_break_it(make_window: MakeWindow) -> None:
+@pytest.mark.parametrize("turned", [list, _red])
+def test_close_on_the_edge_of_the_base_does_not_break_it(
+    make_window: MakeWindow, turned: Callable[[list[Prices]], list[Prices]]
+) -> None:
     """Half a tick of tolerance: a close at the base's low is no violation, one tick lower is."""
-    low = 98
-    held = read_battle(make_window([*GREEN_BASE, _down(102, 102 - low)]), None)
-    broken = read_battle(make_window([*GREEN_BASE, _down(102, 102 - low + 1)]), None)
+    rows = GREEN_BASE + [_up(102 + 10 * i, 10) for i in range(6)]
+    held = read_battle(make_window(turned([*rows, _down(162, 162 - 98)])), None)
+    broken = read_battle(make_window(turned([*rows, _down(162, 162 - 97)])), None)
     assert held is not None
     assert broken is not None
     assert held.golden_rule_holds

@@ -107,6 +107,17 @@ def test_window_reaches_over_a_gap_longer_than_a_weekend(make_bars: MakeBars, wa
     assert answer.bars_count == WINDOW_BARS
 
 
+def test_first_bar_of_a_window_read_back_is_whole(make_bars: MakeBars, walk: Walk) -> None:
+    """The time read back begins inside a bin, and the window reaches exactly to that bin."""
+    bars = make_bars(walk(15, 1203), Timeframe.M1)
+    bars = bars[:700] + bars[1000:]
+    end_ns = bars[-1].end_ns
+    answer = FeatureCatchUp(FakeJournal(bars), Timeframe.M5, WINDOW_BARS).features_at(end_ns)
+    assert answer == _expected(bars, Timeframe.M5, end_ns)
+    assert answer is not None
+    assert answer.bars_count == WINDOW_BARS
+
+
 def test_journal_that_does_not_reach_the_moment_is_stale(make_bars: MakeBars, walk: Walk) -> None:
     """And the same question is answered once the bar is there."""
     bars = make_bars(walk(8, 100), Timeframe.M1)
