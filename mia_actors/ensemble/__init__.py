@@ -1,0 +1,1 @@
+"""The three models: serving, training, validation and the registry of `models/`."""
