@@ -1,0 +1,1 @@
+"""The simulated market: tape, expansion, matching, account; the TWS gateway in front of it."""
