@@ -1,1 +1,1 @@
-"""The simulated market: tape, synthetic bars, expansion to 5-second bars, matching and account."""
+"""The simulated market: tape, expansion, matching, account; the TWS gateway in front of it."""

@@ -1,24 +1,25 @@
-"""What goes into the simulated exchange and what comes out: orders, executions, account values, events."""
+"""The exchange's own vocabulary: orders as submitted, as known, and what happens to them."""
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeAlias
 
 from mia_actors.core.orders import OrderState, OrderType, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What a fill costs beyond the price on the tape."""
+    """What trading costs here; conservative by default."""
 
     commission_usd_per_side: Decimal = Decimal("2.25")
-    """Per contract and execution."""
+    """Per contract."""
     slippage_ticks: int = 1
-    """Added against market orders and triggered stops."""
+    """Paid by every market order and triggered stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountTerms:
-    """The simulated account at the start of a session; its name says that it is one."""
+    """The simulated account; its name says that it is one."""
 
     account: str = "DUSIM0001"
     cash_usd: Decimal = Decimal(25_000)
@@ -26,45 +27,29 @@ class AccountTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountValues:
-    """The account marked at the last trade price."""
-
-    account: str
-    net_liquidation_usd: Decimal
-    cash_usd: Decimal
-    """Starting cash plus realised profit, commissions paid."""
-    realized_usd: Decimal
-    """Since the session's start, after all commissions."""
-    unrealized_usd: Decimal
-    initial_margin_usd: Decimal
-    available_usd: Decimal
-    """Net liquidation minus initial margin."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order as it arrives. `client_id` and `order_id` are only echoed: `perm_id` is the identity."""
+    """An order as a client submits it."""
 
     client_id: int
     order_id: int
+    """The client's own number, unique per client."""
     order_ref: str
     side: Side
     quantity: int
     order_type: OrderType
     limit_ticks: int | None = None
     stop_ticks: int | None = None
-    tif: TimeInForce = TimeInForce.GTC
+    tif: TimeInForce = TimeInForce.DAY
     parent_perm_id: int | None = None
-    """Parent the exchange already has."""
+    """The parent, when it is with the exchange already."""
     parent_index: int | None = None
-    """Parent in the same group, by its place in it; it comes before its children."""
+    """The parent's place in the same group."""
     oca_group: str = ""
-    """Orders of one client with the same non-empty name: the fill of one cancels the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeOrder:
-    """An order and its state at one moment."""
+    """An order as the exchange knows it; a change makes a new record."""
 
     perm_id: int
     parent_perm_id: int | None
@@ -79,14 +64,13 @@ class ExchangeOrder:
     tif: TimeInForce
     oca_group: str
     state: OrderState
-    """WORKING, FILLED, CANCELLED or REJECTED."""
     held: bool
-    """True while a child waits for the fill of its parent; it is WORKING all the same."""
+    """Waits for its parent to fill."""
     filled: int
     average_price_ticks: Decimal | None
     submitted_at_ns: int
     finished_at_ns: int | None
-    reason: str
+    reason: str = ""
 
     @property
     def remaining(self) -> int:
@@ -96,12 +80,11 @@ class ExchangeOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One fill; every fill of this exchange is whole."""
+    """One fill. `exec_id` is the same whenever the same tape meets the same orders."""
 
     exec_id: str
-    """`sim.00000001.01`, counted in the order of execution."""
     order: ExchangeOrder
-    """As it stands after this fill."""
+    """State after this fill."""
     side: Side
     quantity: int
     price_ticks: int
@@ -109,21 +92,33 @@ class Execution:
     """End of the 5-second bar it happened in."""
     commission_usd: Decimal
     realized_pnl_usd: Decimal | None
-    """Profit of what it closed, after its own commission; None when it closed nothing."""
+    """What it realised, commission off; None when it opened or added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChanged:
-    """An order was accepted, released, modified, cancelled or rejected."""
+    """An order was accepted, released, modified, cancelled, rejected or filled."""
 
     order: ExchangeOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
-    """An order was filled; `execution.order` is its new state, no `OrderChanged` repeats it."""
+    """A fill happened; the order's change follows."""
 
     execution: Execution
 
 
-ExchangeEvent = OrderChanged | Executed
+ExchangeEvent: TypeAlias = OrderChanged | Executed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountValues:
+    """The account at the market's present price."""
+
+    net_liquidation_usd: Decimal
+    cash_usd: Decimal
+    realized_usd: Decimal
+    unrealized_usd: Decimal
+    initial_margin_usd: Decimal
+    available_usd: Decimal
