@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import ray
 
 UNIT = Path(__file__).parent / "unit"
 
@@ -18,9 +19,9 @@ def _unit_tests_stay_pure(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         return
 
     def forbidden(*_: object, **__: object) -> NoReturn:
-        pytest.fail("unit tests open no sockets and start no Ray: move this test to tests/gateway or tests/actors")
+        pytest.fail("unit tests open no sockets and start no Ray: it belongs to tests/gateway or tests/actors")
 
     monkeypatch.setattr(socket.socket, "connect", forbidden)
     monkeypatch.setattr(socket.socket, "bind", forbidden)
-    monkeypatch.setattr("ray.init", forbidden)
+    monkeypatch.setattr(ray, "init", forbidden)
     yield

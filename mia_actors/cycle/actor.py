@@ -48,6 +48,7 @@ class RunnerProgress:
     """How far the runner is, for the command that watches it."""
 
     cycles: int
+    entered: int
     last: Decision | None
     position_contracts: int
     finished: bool
@@ -146,8 +147,10 @@ class CycleRunner:
         if self._journal is None or self._engine is None:
             raise RuntimeError("asked before start")
         last = self._journal.last_completed()
+        counts = self._journal.counts()
         return RunnerProgress(
-            cycles=self._journal.counts().cycles,
+            cycles=counts.cycles,
+            entered=counts.approved,
             last=last.decision if last else None,
             position_contracts=self._engine.position_contracts,
             finished=self._finished,

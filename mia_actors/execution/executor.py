@@ -97,7 +97,9 @@ class Executor:
         steps = plan(target, held_contracts)
         match steps:
             case NothingToDo():
-                return Applied(target_id=target.target_id, status=AppliedStatus.NOTHING, detail="held already")
+                return Applied(
+                    target_id=target.target_id, status=AppliedStatus.NOTHING, detail="held already"
+                )
             case CannotReach(detail=detail):
                 return Applied(target_id=target.target_id, status=AppliedStatus.REFUSED, detail=detail)
             case CloseAll():
@@ -127,9 +129,13 @@ class Executor:
                     continue
                 reports = settled
             return self._sent(target, reports)
-        raise BrokerDisconnected(f"{target.target_id}: no acknowledgement in {self._send_attempts_max} attempts")
+        raise BrokerDisconnected(
+            f"{target.target_id}: no acknowledgement in {self._send_attempts_max} attempts"
+        )
 
-    def _settled(self, group: Sequence[OrderSpec], snapshot: BrokerSnapshot) -> tuple[OrderReport, ...] | None:
+    def _settled(
+        self, group: Sequence[OrderSpec], snapshot: BrokerSnapshot
+    ) -> tuple[OrderReport, ...] | None:
         """The broker's reports of the group, or None when it never arrived (its lists came to their end).
 
         Raises:

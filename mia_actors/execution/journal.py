@@ -43,7 +43,9 @@ class OrderJournal:
 
     def accept(self, target: TargetPosition) -> None:
         """Notes that work on a target began; a repeat changes nothing."""
-        self._write([("INSERT OR IGNORE INTO targets VALUES (?, ?, NULL)", (target.target_id, to_json(target)))])
+        self._write(
+            [("INSERT OR IGNORE INTO targets VALUES (?, ?, NULL)", (target.target_id, to_json(target)))]
+        )
 
     def finish(self, applied: Applied) -> None:
         """Notes what became of a target."""

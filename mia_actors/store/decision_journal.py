@@ -118,7 +118,9 @@ class DecisionJournal:
         with self._lock:
             total = self._connection.execute("SELECT COUNT(*), SUM(has_signal) FROM decisions").fetchone()
             outcomes = dict(
-                self._connection.execute("SELECT outcome, COUNT(*) FROM decisions GROUP BY outcome").fetchall()
+                self._connection.execute(
+                    "SELECT outcome, COUNT(*) FROM decisions GROUP BY outcome"
+                ).fetchall()
             )
             refused = dict(
                 self._connection.execute(
@@ -144,7 +146,9 @@ class DecisionJournal:
         with self._lock:
             rows = self._connection.execute(sql, parameters).fetchall()
         return tuple(
-            JournaledDecision(decision=from_json(Decision, row[0]), held_contracts=row[1], completed=bool(row[2]))
+            JournaledDecision(
+                decision=from_json(Decision, row[0]), held_contracts=row[1], completed=bool(row[2])
+            )
             for row in rows
         )
 

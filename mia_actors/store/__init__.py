@@ -1,0 +1,1 @@
+"""The journals: SQLite databases in WAL mode, one writer each."""

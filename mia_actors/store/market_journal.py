@@ -1,0 +1,237 @@
+"""The market journal: bars and executions, written once by the broker actor, read by everybody.
+
+Warm-up bars are marked as history. Five-second bars are kept as far back as the base bar in progress needs
+them. Prices are ticks, times UTC nanoseconds.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mia_actors.core.codec import from_json, to_json
+from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.orders import Fill
+from mia_actors.store.sqlite import open_database, open_readonly
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS base_bars (
+  start_ns INTEGER PRIMARY KEY, instrument TEXT NOT NULL, timeframe TEXT NOT NULL, open INTEGER NOT NULL,
+  high INTEGER NOT NULL, low INTEGER NOT NULL, close INTEGER NOT NULL, volume INTEGER NOT NULL,
+  is_history INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS small_bars (
+  start_ns INTEGER PRIMARY KEY, instrument TEXT NOT NULL, timeframe TEXT NOT NULL, open INTEGER NOT NULL,
+  high INTEGER NOT NULL, low INTEGER NOT NULL, close INTEGER NOT NULL, volume INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS fills (
+  exec_id TEXT PRIMARY KEY, event_time_ns INTEGER NOT NULL, fill TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS fills_by_time ON fills (event_time_ns);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+BAR_COLUMNS = "start_ns, instrument, timeframe, open, high, low, close, volume"
+STARTING_EQUITY = "starting_equity_usd"
+ORDER_ID = "order_id_high_water"
+
+
+class MarketJournal:
+    """Bars, executions and a few facts of one session. Thread-safe; one writer, any number of readers."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens or creates the journal for writing."""
+        return cls(open_database(path, schema_version=SCHEMA_VERSION, schema=SCHEMA, durable=False))
+
+    @classmethod
+    def open_readonly(cls, path: Path) -> Self:
+        """Opens an existing journal beside its writer; usable as a context manager."""
+        return cls(open_readonly(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add_base_bars(self, bars: Sequence[Bar], *, history: bool) -> None:
+        """Commits closed base bars; a bar is stored once, a repeat changes nothing."""
+        sql = f"INSERT OR IGNORE INTO base_bars ({BAR_COLUMNS}, is_history) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
+        self._write_many(sql, [(*_row(bar), int(history)) for bar in bars])
+
+    def add_small_bars(self, bars: Sequence[Bar]) -> None:
+        """Commits 5-second bars; a repeat changes nothing."""
+        sql = f"INSERT OR IGNORE INTO small_bars ({BAR_COLUMNS}) VALUES (?,?,?,?,?,?,?,?)"  # noqa: S608
+        self._write_many(sql, [_row(bar) for bar in bars])
+
+    def close_base_bar(self, bar: Bar, small: Sequence[Bar]) -> None:
+        """Commits a closed base bar and the 5-second bars not stored yet, together."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self.add_small_bars(small)
+                self.add_base_bars([bar], history=False)
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def base_bars(self, after_start_ns: int | None, until_end_ns: int, limit: int | None = None) -> list[Bar]:
+        """Base bars, warm-up included, ascending: start after one time, end at or before another.
+
+        With `limit` only the newest so many.
+        """
+        return self._bars("base_bars", after_start_ns, until_end_ns, limit)
+
+    def session_bar_after(self, after_start_ns: int | None) -> Bar | None:
+        """The first base bar of the session proper that starts after a time."""
+        with self._lock:
+            row = self._connection.execute(
+                f"SELECT {BAR_COLUMNS} FROM base_bars WHERE is_history = 0 AND start_ns > ? "  # noqa: S608
+                "ORDER BY start_ns LIMIT 1",
+                (-1 if after_start_ns is None else after_start_ns,),
+            ).fetchone()
+        return _bar(row) if row else None
+
+    def small_bars(self, after_start_ns: int | None, until_end_ns: int) -> list[Bar]:
+        """5-second bars ascending: start after one time, end at or before another."""
+        return self._bars("small_bars", after_start_ns, until_end_ns, None)
+
+    def last_base_bar(self) -> Bar | None:
+        """The newest base bar, warm-up included."""
+        return self._last("base_bars")
+
+    def last_small_bar(self) -> Bar | None:
+        """The newest 5-second bar."""
+        return self._last("small_bars")
+
+    def add_fill(self, fill: Fill) -> None:
+        """Stores an execution, or the commission of one that is known; a commission is never lost again."""
+        with self._lock:
+            known = self._connection.execute(
+                "SELECT fill FROM fills WHERE exec_id = ?", (fill.exec_id,)
+            ).fetchone()
+            if known and fill.commission_usd is None:
+                return
+            self._connection.execute(
+                "INSERT OR REPLACE INTO fills VALUES (?, ?, ?)",
+                (fill.exec_id, fill.event_time_ns, to_json(fill)),
+            )
+
+    def fills(self, after_ns: int, until_ns: int) -> tuple[Fill, ...]:
+        """Executions with event time in (`after_ns`, `until_ns`], in order of time and number."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT fill FROM fills WHERE event_time_ns > ? AND event_time_ns <= ? ORDER BY event_time_ns, exec_id",
+                (after_ns, until_ns),
+            ).fetchall()
+        return tuple(from_json(Fill, row[0]) for row in rows)
+
+    def starting_equity_usd(self) -> Decimal | None:
+        """Equity at the session's first connect."""
+        value = self._fact(STARTING_EQUITY)
+        return Decimal(value) if value is not None else None
+
+    def note_starting_equity_usd(self, equity_usd: Decimal) -> None:
+        """Stores the equity of the first connect; later ones change nothing."""
+        with self._lock:
+            self._connection.execute(
+                "INSERT OR IGNORE INTO facts VALUES (?, ?)", (STARTING_EQUITY, str(equity_usd))
+            )
+
+    def order_id_high_water(self) -> int:
+        """Highest order id ever used; 0 before the first."""
+        return int(self._fact(ORDER_ID) or 0)
+
+    def raise_order_id(self, order_id: int) -> None:
+        """Commits that ids up to `order_id` are used; it never goes down."""
+        if order_id > self.order_id_high_water():
+            with self._lock:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?)", (ORDER_ID, str(order_id))
+                )
+
+    def close(self) -> None:
+        """Releases the database."""
+        with self._lock:
+            self._connection.close()
+
+    def _fact(self, name: str) -> str | None:
+        with self._lock:
+            row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _bars(
+        self, table: str, after_start_ns: int | None, until_end_ns: int, limit: int | None
+    ) -> list[Bar]:
+        newest = self._length_ns(table)
+        if newest is None:
+            return []
+        parameters = (-1 if after_start_ns is None else after_start_ns, until_end_ns - newest, limit or -1)
+        sql = (
+            f"SELECT {BAR_COLUMNS} FROM {table} WHERE start_ns > ? AND start_ns <= ? "  # noqa: S608
+            "ORDER BY start_ns DESC LIMIT ?"
+        )
+        with self._lock:
+            rows = self._connection.execute(sql, parameters).fetchall()
+        return [_bar(row) for row in reversed(rows)]
+
+    def _length_ns(self, table: str) -> int | None:
+        last = self._last(table)
+        return last.timeframe.ns if last else None
+
+    def _last(self, table: str) -> Bar | None:
+        sql = f"SELECT {BAR_COLUMNS} FROM {table} ORDER BY start_ns DESC LIMIT 1"  # noqa: S608
+        with self._lock:
+            row = self._connection.execute(sql).fetchone()
+        return _bar(row) if row else None
+
+    def _write_many(self, sql: str, rows: Iterable[tuple[str | int, ...]]) -> None:
+        with self._lock:
+            inside = self._connection.in_transaction
+            if not inside:
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(sql, rows)
+            except BaseException:
+                if not inside:
+                    self._connection.execute("ROLLBACK")
+                raise
+            if not inside:
+                self._connection.execute("COMMIT")
+
+
+def _row(bar: Bar) -> tuple[str | int, ...]:
+    return (
+        bar.start_ns,
+        bar.instrument,
+        bar.timeframe.value,
+        bar.open_ticks,
+        bar.high_ticks,
+        bar.low_ticks,
+        bar.close_ticks,
+        bar.volume,
+    )
+
+
+def _bar(row: tuple[int, str, str, int, int, int, int, int]) -> Bar:
+    return Bar(
+        start_ns=row[0],
+        instrument=row[1],
+        timeframe=Timeframe(row[2]),
+        open_ticks=row[3],
+        high_ticks=row[4],
+        low_ticks=row[5],
+        close_ticks=row[6],
+        volume=row[7],
+    )
