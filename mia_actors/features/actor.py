@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mia_actors.core.features import TimeframeFeatures
 from mia_actors.core.market import FEATURE_TIMEFRAMES, Timeframe
@@ -23,15 +23,20 @@ class FeatureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    timeframe: Timeframe = Field(
-        description=f"Length of the bars read: {', '.join(FEATURE_TIMEFRAMES)}.",
-    )
+    timeframe: Timeframe = Field(description=f"Length of the bars read: {', '.join(FEATURE_TIMEFRAMES)}.")
     window_bars: int = Field(
         default=WINDOW_BARS,
         ge=WINDOW_BARS_MIN,
         le=WINDOW_BARS_MAX,
         description="Closed bars the readings look back on; models are trained with the default.",
     )
+
+    @field_validator("timeframe")
+    @classmethod
+    def _is_read(cls, timeframe: Timeframe) -> Timeframe:
+        if timeframe not in FEATURE_TIMEFRAMES:
+            raise ValueError(f"{timeframe} bars are not read; allowed: {', '.join(FEATURE_TIMEFRAMES)}")
+        return timeframe
 
 
 class FeatureWorker:
@@ -49,8 +54,12 @@ class FeatureWorker:
         self._catch_up: FeatureCatchUp | None = None
 
     def start(self) -> None:
-        """Opens `market.db`; the first question reads the window back."""
-        self._journal = MarketJournal(self._session.path(MARKET_FILE))
+        """Opens `market.db`, which the broker has created; the first question reads the window back.
+
+        Raises:
+            ConfigError: there is no journal to read.
+        """
+        self._journal = MarketJournal.open_readonly(self._session.path(MARKET_FILE))
         self._catch_up = FeatureCatchUp(self._journal, self._settings.timeframe, self._settings.window_bars)
 
     def stop(self) -> None:

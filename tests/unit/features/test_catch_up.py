@@ -5,7 +5,7 @@ import pytest
 from mia_actors.core.errors import DataStale
 from mia_actors.core.features import TimeframeFeatures
 from mia_actors.core.ids import seeded_random
-from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.market import Bar, BarBuilder, Timeframe
 from mia_actors.features.catch_up import FeatureCatchUp
 from mia_actors.features.stream import FeatureStream
 
@@ -173,3 +173,18 @@ def test_stream_answers_on_close_only_and_evaluates_once(make_bars: MakeBars, wa
     answers = [stream.add(bar) for bar in bars]
     assert [answer is not None for answer in answers] == [False, False, False, False, True] * 2
     assert stream.current() is stream.current() is answers[-1]
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.M5, Timeframe.M15, Timeframe.H1])
+def test_one_minute_and_five_minute_tapes_give_the_same_features(
+    make_bars: MakeBars, walk: Walk, timeframe: Timeframe
+) -> None:
+    """A model trained on five-minute bars serves a one-minute tape."""
+    builder = BarBuilder(Timeframe.M5)
+    fine, coarse = FeatureStream(timeframe), FeatureStream(timeframe)
+    for minute in make_bars(walk(16, 5 * 12 * 40), Timeframe.M1):
+        fine.feed(minute)
+        for bar in builder.add(minute):
+            coarse.feed(bar)
+            assert coarse.current() == fine.current()
+    assert coarse.bars_count >= 40
