@@ -86,7 +86,7 @@ class DecisionJournal:
         )
 
     def note_latency(self, bar_end_ns: int, latency_ns: int) -> None:
-        """Stores how long the cycle took on the machine's clock; a figure beside the record, never read back."""
+        """Stores how long the cycle took on the machine's clock; no decision ever reads it back."""
         self._write("UPDATE decisions SET latency_ns = ? WHERE bar_end_ns = ?", (latency_ns, bar_end_ns))
 
     def get(self, bar_end_ns: int) -> JournaledDecision | None:

@@ -132,7 +132,8 @@ class MarketJournal:
         """Executions with event time in (`after_ns`, `until_ns`], in order of time and number."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT fill FROM fills WHERE event_time_ns > ? AND event_time_ns <= ? ORDER BY event_time_ns, exec_id",
+                "SELECT fill FROM fills WHERE event_time_ns > ? AND event_time_ns <= ? "
+                "ORDER BY event_time_ns, exec_id",
                 (after_ns, until_ns),
             ).fetchall()
         return tuple(from_json(Fill, row[0]) for row in rows)

@@ -27,24 +27,29 @@ def open_database(path: Path, *, schema_version: int, schema: str, durable: bool
             f"{path}: cannot be opened ({error}); check that the directory is writable"
         ) from error
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if found not in {0, schema_version}:
-            raise ConfigError(
-                f"{path}: schema version {found}, this version writes {schema_version}; "
-                "move the state directory away or name another with --state"
-            )
-        if found == 0:
-            connection.executescript(schema)
-            connection.execute(f"PRAGMA user_version={schema_version}")
+        found = _prepare(connection, schema_version=schema_version, schema=schema, durable=durable)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise ConfigError(f"{path}: {error}; {_remedy(error)}") from error
-    except ConfigError:
+    if found != schema_version:
         connection.close()
-        raise
+        raise ConfigError(
+            f"{path}: schema version {found}, this version writes {schema_version}; "
+            "move the state directory away or name another with --state"
+        )
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, *, schema_version: int, schema: str, durable: bool) -> int:
+    """Sets the modes and lays a fresh schema; returns the version the file has now."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found:
+        return found
+    connection.executescript(schema)
+    connection.execute(f"PRAGMA user_version={schema_version}")
+    return schema_version
 
 
 def open_readonly(path: Path) -> sqlite3.Connection:
