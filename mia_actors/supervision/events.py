@@ -1,0 +1,177 @@
+"""What goes into the tree's state machine and what comes out of it: closed sets, told apart by type."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class ExitReason(StrEnum):
+    """How a child's process ended. An orderly end is `NORMAL` or `SHUTDOWN`."""
+
+    NORMAL = "normal"
+    SHUTDOWN = "shutdown"
+    CRASH = "crash"
+    KILLED = "killed"
+
+    @property
+    def orderly(self) -> bool:
+        """Whether a transient child stays down after it."""
+        return self in {ExitReason.NORMAL, ExitReason.SHUTDOWN}
+
+
+# --- in: what was asked and what happened ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTree:
+    """Start everything, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopTree:
+    """Stop everything, in reverse order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildStarted:
+    """The child serves."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildStartFailed:
+    """The child did not come up, and its process is certain to be gone."""
+
+    child_id: str
+    incarnation: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildExited:
+    """The child's process is certain to be gone."""
+
+    child_id: str
+    incarnation: int
+    reason: ExitReason
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOverdue:
+    """Timer: the child had time enough to start."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopOverdue:
+    """Timer: the child had time enough to stop."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryDue:
+    """Timer: a restart that failed is tried again. An older `ticket` than the node's is void."""
+
+    node_id: str
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltHandled:
+    """The halt hook has returned, or its time is up."""
+
+    supervisor_id: str
+
+
+TimerEvent: TypeAlias = StartOverdue | StopOverdue | RetryDue
+Event: TypeAlias = (
+    StartTree | StopTree | ChildStarted | ChildStartFailed | ChildExited | HaltHandled | TimerEvent
+)
+
+
+# --- out: what is to be done ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartChild:
+    """Give the child a process. Answered by `ChildStarted`, `ChildStartFailed` or `ChildExited`."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopChild:
+    """Ask the child to stop, then end its process. Answered by `ChildExited`."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillChild:
+    """End the child's process without asking. Answered by `ChildExited` or `ChildStartFailed`."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTimer:
+    """Send `event` back after `after_s`. Timers are never cancelled: a late one is recognised as such."""
+
+    after_s: float
+    event: TimerEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallHalt:
+    """Call the halt hook. Answered by `HaltHandled`, whatever the hook does."""
+
+    supervisor_id: str
+    cause: str
+
+
+class Fact(StrEnum):
+    """What the event log tells of the tree."""
+
+    SUPERVISOR_STARTING = "supervisor.starting"
+    SUPERVISOR_STARTED = "supervisor.started"
+    SUPERVISOR_STOPPED = "supervisor.stopped"
+    SUPERVISOR_LEFT_DOWN = "supervisor.left_down"
+    BUDGET_SPENT = "supervision.budget_spent"
+    HALT_REQUESTED = "supervision.halt_requested"
+    CHILD_STARTED = "child.started"
+    CHILD_START_FAILED = "child.start_failed"
+    CHILD_EXITED = "child.exited"
+    TREE_STOPPED = "supervision.tree_stopped"
+    TREE_GAVE_UP = "supervision.tree_gave_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Write a fact to the event log. `incarnation` is 0 for supervisors."""
+
+    fact: Fact
+    node_id: str
+    incarnation: int = 0
+    reason: ExitReason | None = None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeDown:
+    """Nothing of the tree runs any more and nothing will. `gave_up` when nobody asked for it."""
+
+    gave_up: bool
+    cause: str
+
+
+Effect: TypeAlias = StartChild | StopChild | KillChild | SetTimer | CallHalt | Report | TreeDown

@@ -1,0 +1,191 @@
+"""Whatever happens in whatever order, the guarantees of the state machine hold."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mia_actors.supervision.events import (
+    ExitReason,
+    Fact,
+    KillChild,
+    StartChild,
+    StartTree,
+    StopChild,
+    StopTree,
+)
+from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode
+from mia_actors.supervision.spec import OnBudgetSpent
+
+RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
+DELAYS = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.4, 1.5]), min_size=1, max_size=20)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, Any]:
+    """Trees of up to three levels with names in start order."""
+    number = iter(range(10_000))
+
+    def supervisor(depth: int) -> dict[str, Any]:
+        name = f"s{next(number)}"
+        children = []
+        for _ in range(draw(st.integers(0 if depth else 1, 4))):
+            if depth < 2 and draw(st.integers(0, 3)) == 0:
+                children.append(supervisor(depth + 1))
+            else:
+                child = {
+                    "id": f"c{next(number)}",
+                    "restart": draw(RESTARTS),
+                    "shutdown_s": draw(st.sampled_from([0, 0.2, 2])),
+                    "start_within_s": draw(st.sampled_from([2, 5])),
+                }
+                children.append(child)
+        return {
+            "id": name,
+            "strategy": draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])),
+            "intensity": draw(st.integers(0, 4)),
+            "period_s": draw(st.sampled_from([1, 5])),
+            "restart": draw(RESTARTS) if depth else "permanent",
+            "on_budget_spent": draw(st.sampled_from(["exit", "exit", "halt", "leave_down"])),
+            "children": children,
+        }
+
+    return supervisor(0)
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> list[tuple[str, int, Any]]:
+    """What befalls the children: deaths, starts that will fail or hang, and time that passes."""
+    kinds = st.sampled_from(
+        ["exit", "exit", "exit", "exit", "fail", "hang", "heal", "stubborn", "advance", "step"]
+    )
+    return [
+        (draw(kinds), draw(st.integers(0, 30)), draw(st.sampled_from(list(ExitReason))))
+        for _ in range(draw(st.integers(0, 25)))
+    ]
+
+
+def befall(world: Any, kind: str, number: int, reason: ExitReason) -> None:
+    names = [name for name, node in world.machine.nodes.items() if isinstance(node, ChildNode)]
+    name = names[number % len(names)] if names else ""
+    if kind == "exit" and name in world.living:
+        world.exit(name, reason)
+    elif kind == "fail":
+        world.fail_next[name] = number % 4
+    elif kind == "hang":
+        world.hanging.add(name)
+    elif kind == "heal":
+        world.hanging.clear()
+    elif kind == "stubborn":
+        world.stubborn.add(name)
+    elif kind == "advance":
+        world.advance(number / 7)
+    elif kind == "step":
+        world.advance(0)
+
+
+def lived(world_of: Callable[..., Any], tree: dict[str, Any], delays: list[float], events: list[Any]) -> Any:
+    """A world after all of `events`, not yet at rest. It fails by itself when a child would live twice."""
+    count = iter(range(10_000_000))
+    world = world_of(tree, delay_s=lambda: delays[next(count) % len(delays)])
+    world.post(StartTree())
+    for kind, number, reason in events:
+        befall(world, kind, number, reason)
+    return world
+
+
+@settings(max_examples=200, deadline=None)
+@given(tree=trees(), delays=DELAYS, events=happenings())
+def test_left_alone_the_tree_comes_to_rest_with_everything_where_it_belongs(
+    world_of: Callable[..., Any],
+    is_at_rest: Callable[[SupervisorNode], bool],
+    tree: dict[str, Any],
+    delays: list[float],
+    events: list[Any],
+) -> None:
+    world = lived(world_of, tree, delays, events)
+    world.hanging.clear()
+    world.fail_next.clear()
+    world.settle()
+    root = world.machine.root
+    if world.ended():
+        assert world.living == {}
+        return
+    assert root.state is NodeState.UP
+    for node in world.machine.nodes.values():
+        if isinstance(node, SupervisorNode) and node.state is NodeState.UP:
+            assert is_at_rest(node)
+        if isinstance(node, SupervisorNode) and node.state is NodeState.LEFT_DOWN:
+            assert node.spec.on_budget_spent is OnBudgetSpent.LEAVE_DOWN
+        if isinstance(node, ChildNode):
+            assert (node.node_id in world.living) == (node.state is NodeState.UP)
+            if node.state is NodeState.UP:
+                assert world.living[node.node_id] == node.incarnation
+
+
+@settings(max_examples=200, deadline=None)
+@given(tree=trees(), delays=DELAYS, events=happenings())
+def test_told_to_stop_it_stops_in_reverse_whatever_was_under_way(
+    world_of: Callable[..., Any], tree: dict[str, Any], delays: list[float], events: list[Any]
+) -> None:
+    world = lived(world_of, tree, delays, events)
+    own = [node.node_id for node in world.machine.root.children]
+    world.post(StopTree())
+    world.advance(0)
+    done = len(world.effects)
+    world.settle()
+    assert world.ended()
+    assert world.living == {}
+    after = [
+        effect
+        for effect in world.effects[done:]
+        if isinstance(effect, StartChild | StopChild | KillChild) and effect.child_id in own
+    ]
+    assert not [effect for effect in after if isinstance(effect, StartChild)]
+    places = [own.index(effect.child_id) for effect in after]
+    assert places == sorted(places, reverse=True)
+    assert all(
+        node.state in {NodeState.DOWN, NodeState.REMOVED, NodeState.LEFT_DOWN}
+        for node in world.machine.nodes.values()
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(tree=trees(), delays=DELAYS)
+def test_an_undisturbed_tree_starts_in_order_and_stops_in_exactly_the_reverse(
+    world_of: Callable[..., Any], tree: dict[str, Any], delays: list[float]
+) -> None:
+    world = world_of(tree, delay_s=iter(delays * 1000).__next__)
+    world.start()
+    names = [name for name, node in world.machine.nodes.items() if isinstance(node, ChildNode)]
+    if world.ended():  # a start of 1.5 s with a limit of 1 s
+        return
+    started = [report.node_id for report in world.reports if report.fact is Fact.CHILD_STARTED]
+    assert started == names
+    world.stop()
+    stopped = [report.node_id for report in world.reports if report.fact is Fact.CHILD_EXITED]
+    assert stopped == names[::-1]
+    assert not world.outcome.gave_up
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    intensity=st.integers(0, 5),
+    period_s=st.sampled_from([1, 3, 10]),
+    gaps=st.lists(st.floats(0, 4), min_size=1, max_size=40),
+)
+def test_a_supervisor_gives_up_exactly_when_the_window_holds_one_restart_too_many(
+    world_of: Callable[..., Any], intensity: int, period_s: float, gaps: list[float]
+) -> None:
+    world = world_of({"id": "root", "intensity": intensity, "period_s": period_s, "children": ["a"]})
+    world.start()
+    crashes_s: list[float] = []
+    for gap_s in gaps:
+        world.advance(gap_s)
+        crashes_s.append(world.now_s)
+        world.crash("a")
+        in_window = sum(1 for crash_s in crashes_s if crash_s >= world.now_s - period_s)
+        assert world.ended() == (in_window > intensity)
+        if world.ended():
+            return
