@@ -1,0 +1,88 @@
+"""The durable event log: who died, why, what was done about it and how long each part took."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+EVENTS_FILE = "supervision.db"
+BUSY_TIMEOUT_S = 5.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+  number INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, incarnation INTEGER NOT NULL,
+  event TEXT NOT NULL, reason TEXT NOT NULL, cause TEXT NOT NULL, traceback TEXT NOT NULL, pid INTEGER NOT NULL,
+  detect_ms REAL, decide_ms REAL, promote_ms REAL, start_ms REAL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """One fact of the tree. Durations are None where they do not apply or cannot be known."""
+
+    time_ns: int
+    node: str
+    incarnation: int
+    event: str
+    reason: str = ""
+    cause: str = ""
+    traceback: str = ""
+    pid: int = 0
+    detect_ms: float | None = None
+    """From a kill this supervisor carried out to its notice of the death."""
+    decide_ms: float | None = None
+    """From the notice of the death to the decision to start, burial of the old process included."""
+    promote_ms: float | None = None
+    """From the decision to start to a process that has its part."""
+    start_ms: float | None = None
+    """What the child itself took to start."""
+
+
+COLUMNS = ", ".join(field.name for field in fields(LoggedEvent))
+PLACES = ", ".join("?" for _ in fields(LoggedEvent))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection, connection:
+        yield connection
+
+
+class EventLog:
+    """The log of one session, written by its supervisor only."""
+
+    def __init__(self, directory: Path) -> None:
+        self._connection = sqlite3.connect(
+            directory / EVENTS_FILE, timeout=BUSY_TIMEOUT_S, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        with self._connection:
+            self._connection.execute(SCHEMA)
+
+    def append(self, events: Iterable[LoggedEvent]) -> None:
+        """On disk when it returns."""
+        with self._connection:
+            self._connection.executemany(
+                f"INSERT INTO events ({COLUMNS}) VALUES ({PLACES})",  # noqa: S608 - names of our own fields
+                [astuple(event) for event in events],
+            )
+
+    def close(self) -> None:
+        """Nothing may be appended after it."""
+        self._connection.close()
+
+
+def read_events(
+    directory: Path, *, after: int = 0, limit: int = 10_000
+) -> tuple[tuple[int, LoggedEvent], ...]:
+    """Numbered events of a session, running or ended, oldest first; `after` is the last number already seen."""
+    path = directory / EVENTS_FILE
+    if not path.exists():
+        return ()
+    sql = f"SELECT number, {COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - as above
+    names = [field.name for field in fields(LoggedEvent)]
+    with _opened(path) as connection:
+        rows = connection.execute(sql, (after, limit)).fetchall()
+    return tuple((row[0], LoggedEvent(**dict(zip(names, row[1:], strict=True)))) for row in rows)

@@ -1,0 +1,243 @@
+"""ChildHost: the one Ray actor in which any child lives.
+
+Its calls run in three lanes that do not wait for each other: `lifeline` (one call that ends with the
+process: the death watch), `control` (become, stop, identity) and `work` (the child's own methods). A host
+plays one part in its life; one that has none yet is a spare: it has imported what it may need and waits.
+"""
+
+import importlib
+import os
+import pickle
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import ray
+
+from mia_actors.core.clock import SystemClock
+from mia_actors.core.errors import InvariantViolated, MiaError, PermanentError
+from mia_actors.supervision.child import (
+    RESERVED_METHODS,
+    ChildContext,
+    load_class,
+    parse_settings,
+    settings_model,
+)
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Reply, ReplyStatus, StartFailed
+from mia_actors.supervision.processes import own_process
+from mia_actors.supervision.ref import Ref, SupervisorRouter
+from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
+from mia_actors.telemetry.logs import configure_logging, get_logger
+from mia_actors.telemetry.tracing import CONSUMER, AttributeValue, configure_tracing, flush_tracing, span
+
+LIFELINE_CALLS = 2
+CONTROL_CALLS = 4
+WORK_CALLS = 32
+"""Calls a host accepts at a time; the child's `work_threads` says how many of them it serves at a time."""
+EXIT_CODE_CRASH = 70
+TRACE_FILE = "traces.db"
+LOG_FOLDER = "logs"
+CLOSED = Reply(status=ReplyStatus.CLOSED)
+
+
+def last_words_path(directory: Path, child_id: str, incarnation: int) -> Path:
+    """Where a child that ends itself leaves its traceback."""
+    return directory / LOG_FOLDER / f"{child_id}-{incarnation}.traceback"
+
+
+class _Part:
+    """A child in its host: the object, its slots, and how it ends."""
+
+    def __init__(self, assignment: Assignment, finished: threading.Event) -> None:
+        self.assignment = assignment
+        self.closing = False
+        self._clock = SystemClock()
+        self._finished = finished
+        self._router = SupervisorRouter(assignment.supervisor)
+        self._refs: dict[str, Ref] = {}
+        self._log = get_logger(actor=assignment.child_id, incarnation=assignment.incarnation)
+        child_class = load_class(assignment.run)
+        settings = parse_settings(settings_model(child_class), assignment.settings)
+        context = ChildContext(
+            child_id=assignment.child_id,
+            incarnation=assignment.incarnation,
+            session=assignment.session,
+            clock=self._clock,
+            refs=self._ref,
+            finish=finished.set,
+            crash=self.crash,
+        )
+        self.child: Any = child_class(settings, context)
+        self._slots = threading.Semaphore(getattr(child_class, "work_threads", 1))
+
+    def _ref(self, child_id: str) -> Ref:
+        found = self._refs.get(child_id)
+        if found is None:
+            found = self._refs[child_id] = Ref(child_id, router=self._router, clock=self._clock)
+        return found
+
+    def call(self, method: str, args: Sequence[Any], carrier: Mapping[str, str], sent_s: float) -> Reply:
+        """Carries out one call in one of the child's slots."""
+        function = (
+            None
+            if method.startswith("_") or method in RESERVED_METHODS
+            else getattr(self.child, method, None)
+        )
+        if not callable(function):
+            error = PermanentError(f"{self.assignment.child_id} has no method {method!r} that can be asked")
+            return Reply(status=ReplyStatus.RAISED, error=error)
+        with self._slots:
+            if self.closing:
+                return CLOSED
+            try:
+                if not carrier:
+                    return Reply(status=ReplyStatus.DONE, value=function(*args))
+                attributes: dict[str, AttributeValue] = {
+                    CHILD: self.assignment.child_id,
+                    INCARNATION: self.assignment.incarnation,
+                    METHOD: method,
+                    QUEUE_MS: round((self._clock.monotonic_s() - sent_s) * 1000, 3),
+                }
+                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=carrier):
+                    return Reply(status=ReplyStatus.DONE, value=function(*args))
+            except InvariantViolated as error:
+                self.crash(error)
+            except MiaError as error:
+                return Reply(status=ReplyStatus.RAISED, error=_portable(error, self.assignment))
+            except Exception:
+                self._log.exception("child.call_failed", method=method)
+                raise
+
+    def crash(self, error: BaseException) -> NoReturn:
+        """Leaves the traceback where the supervisor finds it, then ends the process at once."""
+        text = "".join(traceback.format_exception(error))
+        path = last_words_path(
+            Path(self.assignment.directory), self.assignment.child_id, self.assignment.incarnation
+        )
+        try:
+            path.write_text(text, encoding="utf-8")
+            self._log.error("child.crashed", error=repr(error), traceback=text)
+        finally:
+            os._exit(EXIT_CODE_CRASH)
+
+    def thread_died(
+        self, kind: type[BaseException], error: BaseException | None, _: TracebackType | None = None
+    ) -> None:
+        """A thread of the child that ends by an exception takes the process along: half a child is worse."""
+        if kind is not SystemExit:
+            self.crash(error if error is not None else kind())
+
+
+class ChildHost:
+    """See the module. Named and detached, it outlives whoever created it."""
+
+    def __init__(self, *, host_id: str, preload: Sequence[str], search_path: Sequence[str]) -> None:
+        self._host_id = host_id
+        self._clock = SystemClock()
+        self._finished = threading.Event()
+        self._part: _Part | None = None
+        self._serving = False
+        sys.path += [entry for entry in search_path if entry not in sys.path]
+        for name in preload:
+            importlib.import_module(name)
+
+    @ray.method(concurrency_group="lifeline")
+    def lifeline(self) -> None:
+        """Returns when the child has finished in an orderly way, and otherwise never."""
+        self._finished.wait()
+
+    @ray.method(concurrency_group="control")
+    def identity(self) -> HostIdentity:
+        """Who this is."""
+        part = self._part
+        return HostIdentity(
+            host_id=self._host_id,
+            process=own_process(),
+            node_id=ray.get_runtime_context().get_node_id(),
+            child_id=part.assignment.child_id if part else None,
+            incarnation=part.assignment.incarnation if part else 0,
+            initialised=self._serving,
+        )
+
+    @ray.method(concurrency_group="control")
+    def become(self, assignment: Assignment) -> Became | StartFailed:
+        """Builds and starts the child; the host is of no use when that fails."""
+        received_s = self._clock.monotonic_s()
+        directory = Path(assignment.directory)
+        configure_logging(directory=directory / LOG_FOLDER, process=assignment.child_id)
+        configure_tracing(
+            service=assignment.child_id,
+            store=directory / TRACE_FILE,
+            resource={INCARNATION: str(assignment.incarnation)},
+        )
+        try:
+            part = _Part(assignment, self._finished)
+            self._part = part
+            threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
+            part.child.start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
+            get_logger(actor=assignment.child_id).exception("child.start_failed")
+            return StartFailed(cause=_summary(error), traceback=traceback.format_exc())
+        self._serving = True
+        return Became(received_s=received_s, started_s=self._clock.monotonic_s())
+
+    @ray.method(concurrency_group="control")
+    def stop(self) -> str:
+        """Takes no more work and lets the child drain.
+
+        Returns:
+            What went wrong while it stopped; empty when nothing did.
+        """
+        part = self._part
+        if part is None:
+            return ""
+        part.closing = True
+        try:
+            part.child.stop()
+        except Exception as error:  # noqa: BLE001 - it is being ended either way
+            get_logger(actor=part.assignment.child_id).exception("child.stop_failed")
+            return _summary(error)
+        finally:
+            flush_tracing()
+        return ""
+
+    @ray.method(concurrency_group="work")
+    def work(self, method: str, args: Sequence[Any], carrier: Mapping[str, str], sent_s: float) -> Reply:
+        """Calls a public method of the child.
+
+        An error of ours comes back inside the reply; any other exception is the caller's RayTaskError; a
+        violated invariant ends this process.
+        """
+        part = self._part
+        if part is None or part.closing:
+            return CLOSED
+        return part.call(method, args, carrier, sent_s)
+
+
+def _summary(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _portable(error: MiaError, assignment: Assignment) -> Exception:
+    """As it may travel: the traceback as a note; the nearest class of ours if it cannot be pickled."""
+    note = f"in {assignment.child_id}, incarnation {assignment.incarnation}:\n{traceback.format_exc()}"
+    error.add_note(note)
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made one expression earlier
+    except Exception:  # noqa: BLE001 - whatever its own pickling raises
+        plain_class = next(kind for kind in type(error).__mro__ if kind.__module__ == MiaError.__module__)
+        plain: Exception = plain_class(_summary(error))
+        plain.add_note(note)
+        return plain
+    return error
+
+
+def host_actor() -> Any:
+    """The Ray actor class of hosts: never restarted by Ray, no retries, no CPU claimed."""
+    groups = {"lifeline": LIFELINE_CALLS, "control": CONTROL_CALLS, "work": WORK_CALLS}
+    options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0}
+    return ray.remote(concurrency_groups=groups, **options)(ChildHost)
