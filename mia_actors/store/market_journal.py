@@ -1,12 +1,12 @@
 """The market journal: bars and executions, written once by the broker actor, read by everybody.
 
-Warm-up bars are marked as history. Five-second bars are kept as far back as the base bar in progress needs
-them. Prices are ticks, times UTC nanoseconds.
+Warm-up bars are marked as history. The 5-second bars of the base bar in progress are not kept: a broker actor
+that comes back reads them from the broker's own history. Prices are ticks, times UTC nanoseconds.
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +23,6 @@ CREATE TABLE IF NOT EXISTS base_bars (
   start_ns INTEGER PRIMARY KEY, instrument TEXT NOT NULL, timeframe TEXT NOT NULL, open INTEGER NOT NULL,
   high INTEGER NOT NULL, low INTEGER NOT NULL, close INTEGER NOT NULL, volume INTEGER NOT NULL,
   is_history INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS small_bars (
-  start_ns INTEGER PRIMARY KEY, instrument TEXT NOT NULL, timeframe TEXT NOT NULL, open INTEGER NOT NULL,
-  high INTEGER NOT NULL, low INTEGER NOT NULL, close INTEGER NOT NULL, volume INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS fills (
   exec_id TEXT PRIMARY KEY, event_time_ns INTEGER NOT NULL, fill TEXT NOT NULL
@@ -67,20 +63,10 @@ class MarketJournal:
     def add_base_bars(self, bars: Sequence[Bar], *, history: bool) -> None:
         """Commits closed base bars; a bar is stored once, a repeat changes nothing."""
         sql = f"INSERT OR IGNORE INTO base_bars ({BAR_COLUMNS}, is_history) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
-        self._write_many(sql, [(*_row(bar), int(history)) for bar in bars])
-
-    def add_small_bars(self, bars: Sequence[Bar]) -> None:
-        """Commits 5-second bars; a repeat changes nothing."""
-        sql = f"INSERT OR IGNORE INTO small_bars ({BAR_COLUMNS}) VALUES (?,?,?,?,?,?,?,?)"  # noqa: S608
-        self._write_many(sql, [_row(bar) for bar in bars])
-
-    def close_base_bar(self, bar: Bar, small: Sequence[Bar]) -> None:
-        """Commits a closed base bar and the 5-second bars not stored yet, together."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self.add_small_bars(small)
-                self.add_base_bars([bar], history=False)
+                self._connection.executemany(sql, [(*_row(bar), int(history)) for bar in bars])
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
@@ -91,7 +77,21 @@ class MarketJournal:
 
         With `limit` only the newest so many.
         """
-        return self._bars("base_bars", after_start_ns, until_end_ns, limit)
+        newest = self.last_base_bar()
+        if newest is None:
+            return []
+        parameters = (
+            -1 if after_start_ns is None else after_start_ns,
+            until_end_ns - newest.timeframe.ns,
+            -1 if limit is None else limit,
+        )
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT {BAR_COLUMNS} FROM base_bars WHERE start_ns > ? AND start_ns <= ? "  # noqa: S608
+                "ORDER BY start_ns DESC LIMIT ?",
+                parameters,
+            ).fetchall()
+        return [_bar(row) for row in reversed(rows)]
 
     def session_bar_after(self, after_start_ns: int | None) -> Bar | None:
         """The first base bar of the session proper that starts after a time."""
@@ -103,17 +103,13 @@ class MarketJournal:
             ).fetchone()
         return _bar(row) if row else None
 
-    def small_bars(self, after_start_ns: int | None, until_end_ns: int) -> list[Bar]:
-        """5-second bars ascending: start after one time, end at or before another."""
-        return self._bars("small_bars", after_start_ns, until_end_ns, None)
-
     def last_base_bar(self) -> Bar | None:
         """The newest base bar, warm-up included."""
-        return self._last("base_bars")
-
-    def last_small_bar(self) -> Bar | None:
-        """The newest 5-second bar."""
-        return self._last("small_bars")
+        with self._lock:
+            row = self._connection.execute(
+                f"SELECT {BAR_COLUMNS} FROM base_bars ORDER BY start_ns DESC LIMIT 1"  # noqa: S608
+            ).fetchone()
+        return _bar(row) if row else None
 
     def add_fill(self, fill: Fill) -> None:
         """Stores an execution, or the commission of one that is known; a commission is never lost again."""
@@ -171,45 +167,6 @@ class MarketJournal:
         with self._lock:
             row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
-
-    def _bars(
-        self, table: str, after_start_ns: int | None, until_end_ns: int, limit: int | None
-    ) -> list[Bar]:
-        newest = self._length_ns(table)
-        if newest is None:
-            return []
-        parameters = (-1 if after_start_ns is None else after_start_ns, until_end_ns - newest, limit or -1)
-        sql = (
-            f"SELECT {BAR_COLUMNS} FROM {table} WHERE start_ns > ? AND start_ns <= ? "  # noqa: S608
-            "ORDER BY start_ns DESC LIMIT ?"
-        )
-        with self._lock:
-            rows = self._connection.execute(sql, parameters).fetchall()
-        return [_bar(row) for row in reversed(rows)]
-
-    def _length_ns(self, table: str) -> int | None:
-        last = self._last(table)
-        return last.timeframe.ns if last else None
-
-    def _last(self, table: str) -> Bar | None:
-        sql = f"SELECT {BAR_COLUMNS} FROM {table} ORDER BY start_ns DESC LIMIT 1"  # noqa: S608
-        with self._lock:
-            row = self._connection.execute(sql).fetchone()
-        return _bar(row) if row else None
-
-    def _write_many(self, sql: str, rows: Iterable[tuple[str | int, ...]]) -> None:
-        with self._lock:
-            inside = self._connection.in_transaction
-            if not inside:
-                self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.executemany(sql, rows)
-            except BaseException:
-                if not inside:
-                    self._connection.execute("ROLLBACK")
-                raise
-            if not inside:
-                self._connection.execute("COMMIT")
 
 
 def _row(bar: Bar) -> tuple[str | int, ...]:

@@ -73,7 +73,7 @@ def test_worker_follows_the_journal_and_a_successor_agrees(
     worker = _worker(tmp_path, "5m")
     worker.start()
     for bar in bars[900:]:
-        journal.close_base_bar(bar, ())
+        journal.add_base_bars([bar], history=False)
         if not stream.feed(bar):
             continue
         successor = _worker(tmp_path, "5m")

@@ -9,10 +9,10 @@ from mia_actors.store.market_journal import MarketJournal
 MINUTE = Timeframe.M1.ns
 
 
-def _bar(minute: int, timeframe: Timeframe = Timeframe.M1) -> Bar:
+def _bar(minute: int) -> Bar:
     return Bar(
         instrument="ESZ3",
-        timeframe=timeframe,
+        timeframe=Timeframe.M1,
         start_ns=minute * MINUTE,
         open_ticks=1,
         high_ticks=3,
@@ -74,11 +74,9 @@ def test_a_commission_comes_later_and_stays(tmp_path: Path) -> None:
 
 def test_a_reader_sees_what_the_writer_committed(tmp_path: Path) -> None:
     journal = _journal(tmp_path)
-    small = [_bar(0, Timeframe.S5)]
-    journal.close_base_bar(_bar(0), small)
+    journal.add_base_bars([_bar(0)], history=False)
     with MarketJournal.open_readonly(tmp_path / "market.db") as reader:
         assert reader.last_base_bar() == _bar(0)
-        assert reader.last_small_bar() == small[0]
 
 
 def test_the_order_id_mark_never_goes_down(tmp_path: Path) -> None:
