@@ -123,6 +123,8 @@ class _Session:
     gap: float
     """Log distance from the close before to this open."""
     volume: float
+    scale: float
+    """Volatility of the day, 1 on the median day."""
 
     @property
     def move(self) -> float:
@@ -182,7 +184,7 @@ class Generator:
             noise = profile.minute_volume_log_ar * noise + noise_shock * normal(u[3], u[4])
             minutes.append(_Minute(place, scale, step, u[5], u[6], noise))
             minute_log = profile.minute_log_ar * minute_log + log_shock * normal(u[7], u[8])
-        return _Session(tuple(minutes), gap, volume)
+        return _Session(tuple(minutes), gap, volume, math.exp(day_log))
 
     def _session_bars(self, contract: Contract, day: date, session: _Session, level: float) -> Iterator[Bar]:
         profile = self._profile
@@ -195,7 +197,7 @@ class Generator:
             span = minute.scale * level
             high_ticks = _reach(open_ticks, close_ticks, span, minute.above)
             low_ticks = -_reach(-open_ticks, -close_ticks, span, minute.below)
-            usual_ticks = self._scales[number] * level * range_usual + 1
+            usual_ticks = self._scales[number] * session.scale * level * range_usual + 1
             relative = (high_ticks - low_ticks + 1) / usual_ticks
             volume = (
                 session.volume
