@@ -11,10 +11,10 @@ from mia_actors.broker.base_bars import BaseBars
 from mia_actors.broker.messages import BarClosed
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S
-from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected
+from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected, PermitStale
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, Permit, Purpose
-from mia_actors.core.permit_gate import Denied, PermitGate
+from mia_actors.core.permit_gate import PERMIT_STALE, Denied, PermitGate
 from mia_actors.core.session import SessionInfo
 from mia_actors.core.tradebook import TradeBook
 from mia_actors.core.units import Contract
@@ -130,6 +130,7 @@ class Broker:
 
         Raises:
             OrderRejected: the gate or the broker said no.
+            PermitStale: the permit ran out on its way; nothing was sent.
             BrokerDisconnected: not known whether it arrived.
         """
         session = self._ready()
@@ -172,6 +173,8 @@ class Broker:
             verdict = self._gate.check(
                 permit, resulting_contracts=resulting, now_monotonic_ns=self._monotonic_ns()
             )
+            if isinstance(verdict, Denied) and verdict.reason in PERMIT_STALE:
+                raise PermitStale(f"{first.order_ref}: {verdict.detail}")
             if isinstance(verdict, Denied):
                 raise OrderRejected(f"{first.order_ref}: {verdict.reason}: {verdict.detail}")
         elif abs(resulting) >= abs(held) or resulting * held < 0:

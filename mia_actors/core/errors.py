@@ -7,6 +7,7 @@ MiaError
 |  |- BrokerDisconnected  the session is gone: reconnect, reconcile, then repeat what may be repeated
 |  |- PacingExceeded      slow down, then repeat
 |  |- DataStale           no entries until the stream is fresh
+|  |- PermitStale         the permit ran out on its way: ask the guardian for a new one
 |  `- TargetUnavailable   an actor did not come back within its limit
 |- PermanentError         report, never retry
 |  |- OrderRejected       the broker said no: the decision is recorded as refused
@@ -38,6 +39,10 @@ class PacingExceeded(TransientError):
 
 class DataStale(TransientError):
     """The newest bar is older than the configured limit; no entries until it is fresh."""
+
+
+class PermitStale(TransientError):
+    """The permit expired, or a newer epoch was seen; a new one may be asked for."""
 
 
 class TargetUnavailable(TransientError):

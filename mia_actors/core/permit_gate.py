@@ -15,6 +15,10 @@ class PermitDenial(StrEnum):
     POSITION_LIMIT = "position_limit"
 
 
+PERMIT_STALE = frozenset({PermitDenial.EXPIRED, PermitDenial.FENCED})
+"""Denials that a fresh permit may cure."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermitRefusal:
     """The guardian gives no permit."""

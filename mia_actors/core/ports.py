@@ -17,6 +17,7 @@ class OrderDesk(Protocol):
 
         Raises:
             OrderRejected: the broker, or the permit gate in front of it, said no.
+            PermitStale: the permit ran out on its way; nothing was sent.
             BrokerDisconnected: not known whether the group arrived; ask `snapshot`.
         """
         ...
@@ -55,6 +56,10 @@ class GuardianDesk(Protocol):
 
     def place_offset(self, order: OrderSpec) -> OrderReport:
         """Sends an offsetting order unless its reference is already known to the broker."""
+        ...
+
+    def offset_report(self, order_ref: str) -> OrderReport | None:
+        """What the broker says of an offsetting order; None when it never arrived."""
         ...
 
 

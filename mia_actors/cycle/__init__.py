@@ -1,1 +1,1 @@
-"""One cycle per closed base bar: the decision core, the runner that drives it live, the backtest in one process."""
+"""One cycle per closed base bar: decision core, engine, live runner, backtest in one process."""

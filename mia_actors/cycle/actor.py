@@ -37,9 +37,14 @@ class CycleSettings(DecisionSettings):
     stage_timeout_s: float = Field(
         default=60.0, gt=0, le=600, description="Seconds one stage may take, restarts of its actor included."
     )
-    bar_wait_s: float = Field(default=1.0, gt=0, le=30, description="Length of one long poll for the next bar.")
+    bar_wait_s: float = Field(
+        default=1.0, gt=0, le=30, description="Length of one long poll for the next bar."
+    )
     stage_failures_max: int = Field(
-        default=10, ge=1, le=1000, description="Failed runs of one cycle before the runner gives up and crashes."
+        default=10,
+        ge=1,
+        le=1000,
+        description="Failed runs of one cycle before the runner gives up and crashes.",
     )
 
 
@@ -160,7 +165,7 @@ class CycleRunner:
     def _guarded_loop(self) -> None:
         try:
             self._loop()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
             self._log.exception("cycle.loop_failed")
             self._context.crash(error)
 
@@ -179,7 +184,9 @@ class CycleRunner:
                 closed = self._next_bar()
                 if closed is None:
                     continue
-                engine.run(ClosedBar(bar=closed.bar, previous=self._bar_before(closed.bar), fills=closed.fills))
+                engine.run(
+                    ClosedBar(bar=closed.bar, previous=self._bar_before(closed.bar), fills=closed.fills)
+                )
                 journal.note_latency(closed.bar.end_ns, self._since_ns(closed.received_monotonic_ns))
                 with tracing.span(conventions.SPAN_ACKNOWLEDGE):
                     self._finished = gate.acknowledge(closed.bar.end_ns)

@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.decisions import TargetPosition
-from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected
+from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected, PermitStale
 from mia_actors.core.orders import BrokerSnapshot, OrderReport, OrderSpec, OrderState, Permit
 from mia_actors.core.permit_gate import Denied, PermitGate, PermitRefusal
 from mia_actors.core.ports import OrderDesk
@@ -122,6 +122,8 @@ class Executor:
             except OrderRejected as error:
                 self._journal.mark(refs, OrderState.REJECTED, str(error))
                 return Applied(target_id=target.target_id, status=AppliedStatus.REJECTED, detail=str(error))
+            except PermitStale:
+                continue
             except BrokerDisconnected:
                 self._journal.mark(refs, OrderState.UNKNOWN, "no answer")
                 settled = self._settled(group, self.reconcile())

@@ -1,0 +1,69 @@
+"""The exchange calendar: business days, half days, regular hours and monthly expiries, by exchange time.
+
+Holidays come from `pandas_market_calendars` (`CME_Equity`), read once per year and only when asked for.
+"""
+
+from datetime import date, datetime, time, timedelta
+from functools import cache
+
+from mia_actors.core.clock import time_ns_of, utc_datetime
+from mia_actors.core.trade_date import CHICAGO, NEW_YORK
+
+CALENDAR = "CME_Equity"
+REGULAR_OPEN = time(9, 30)
+REGULAR_CLOSE = time(16, 0)
+HALF_DAY_CLOSE = time(13, 0)
+GLOBEX_CLOSE = time(16, 0)
+FRIDAY = 4
+
+
+@cache
+def _closes(year: int) -> dict[date, datetime]:
+    """Close of each business day of a year, Chicago time."""
+    import pandas_market_calendars as calendars  # noqa: PLC0415 - half a second that most processes never need
+
+    schedule = calendars.get_calendar(CALENDAR).schedule(f"{year}-01-01", f"{year}-12-31")
+    return {day.date(): close.tz_convert(CHICAGO) for day, close in schedule["market_close"].items()}
+
+
+def new_york(time_ns: int) -> datetime:
+    """A moment as New York sees it."""
+    return utc_datetime(time_ns).astimezone(NEW_YORK)
+
+
+def is_business_day(day: date) -> bool:
+    """True when ES has a session with this trade date."""
+    return day in _closes(day.year)
+
+
+def is_half_day(day: date) -> bool:
+    """True when the session of this trade date closes before 16:00 Chicago."""
+    close = _closes(day.year).get(day)
+    return close is not None and close.time() < GLOBEX_CLOSE
+
+
+def session_close_ns(day: date) -> int | None:
+    """End of the session of a trade date; None when there is none."""
+    close = _closes(day.year).get(day)
+    return time_ns_of(close) if close is not None else None
+
+
+def is_regular_hours(time_ns: int, opens: time = REGULAR_OPEN, closes: time = REGULAR_CLOSE) -> bool:
+    """True within `opens` to `closes` New York of a business day; half days end at 13:00 at the latest."""
+    moment = new_york(time_ns)
+    day = moment.date()
+    if not opens <= moment.time() < closes:
+        return False
+    if not is_business_day(day):
+        return False
+    return moment.time() < HALF_DAY_CLOSE or not is_half_day(day)
+
+
+@cache
+def monthly_expiry(year: int, month: int) -> date:
+    """Third Friday of a month, or the last business day before it when that is a holiday."""
+    first = date(year, month, 1)
+    day = first + timedelta(days=(FRIDAY - first.weekday()) % 7 + 14)
+    while not is_business_day(day):
+        day -= timedelta(days=1)
+    return day
