@@ -1,70 +1,66 @@
-"""The simulated account: position by average cost, cash, margin."""
+"""The simulated account: position and profit by the common trade book, marked, and the margin it needs."""
 
 from decimal import Decimal
 
-from mia_actors.core.orders import Side
+from mia_actors.core.orders import Fill, Side
+from mia_actors.core.tradebook import TradeBook
 from mia_actors.core.units import Product
 from mia_actors.exchange.orders import AccountTerms, AccountValues
 
-ZERO = Decimal(0)
+ZERO_USD = Decimal(0)
 
 
 class Account:
-    """Arithmetic of one account in one contract."""
+    """One account in one contract."""
 
     def __init__(self, product: Product, terms: AccountTerms) -> None:
-        self._product = product
         self._terms = terms
-        self._cash_usd = terms.cash_usd
-        self._realized_usd = ZERO
-        self._position = 0
-        self._cost_ticks = ZERO
+        self._book = TradeBook(product)
 
     @property
     def position_contracts(self) -> int:
         """Signed net position."""
-        return self._position
+        return self._book.position_contracts
 
     @property
     def average_price_ticks(self) -> Decimal | None:
         """Average entry price of the open position."""
-        return self._cost_ticks / abs(self._position) if self._position else None
+        held = self._book.open_trade
+        return held.cost_ticks / held.quantity if held else None
 
-    def add(self, side: Side, quantity: int, price_ticks: int, commission_usd: Decimal) -> Decimal | None:
-        """Books a fill; returns what it realised, commission off, or None when it closed nothing."""
-        self._cash_usd -= commission_usd
-        signed = side.sign * quantity
-        realized: Decimal | None = None
-        if self._position * signed < 0:
-            closing = min(abs(self._position), quantity)
-            average = self._cost_ticks / abs(self._position)
-            ticks = (Decimal(price_ticks) - average) * closing * (1 if self._position > 0 else -1)
-            gross = ticks * self._product.tick_value_usd
-            self._cash_usd += gross
-            realized = gross - commission_usd
-            self._cost_ticks -= average * closing
-            quantity -= closing
-            self._position += side.sign * closing
-        if quantity:
-            self._position += side.sign * quantity
-            self._cost_ticks += Decimal(price_ticks) * quantity
-        self._realized_usd += realized if realized is not None else -commission_usd
-        return realized
+    def add(self, fill: Fill) -> Decimal | None:
+        """Books a fill; returns what it realised, its commission off, or None when it closed nothing."""
+        reduces = self.position_contracts * fill.side.sign < 0
+        before = self._book.realized_usd
+        self._book.add(fill)
+        return self._book.realized_usd - before if reduces else None
 
     def values(self, mark_ticks: int | None) -> AccountValues:
-        """The account marked at a price."""
-        unrealized = ZERO
-        if self._position and mark_ticks is not None:
-            sign = 1 if self._position > 0 else -1
-            worth = (Decimal(mark_ticks) * abs(self._position) - self._cost_ticks) * sign
-            unrealized = worth * self._product.tick_value_usd
-        equity = self._cash_usd + unrealized
-        margin = self._terms.initial_margin_usd_per_contract * abs(self._position)
+        """The account marked at a price; without one, open positions count at cost."""
+        unrealized = ZERO_USD if mark_ticks is None else self._book.unrealized_usd(mark_ticks)
+        realized = self._book.realized_usd
+        cash = self._terms.cash_usd + realized
+        margin = self._terms.initial_margin_usd_per_contract * abs(self.position_contracts)
         return AccountValues(
-            net_liquidation_usd=equity,
-            cash_usd=self._cash_usd,
-            realized_usd=self._realized_usd,
+            net_liquidation_usd=cash + unrealized,
+            cash_usd=cash,
+            realized_usd=realized,
             unrealized_usd=unrealized,
             initial_margin_usd=margin,
-            available_usd=equity - margin,
+            available_usd=cash + unrealized - margin,
         )
+
+    def margin_objection(self, side: Side, quantity: int, pending: int, mark_ticks: int | None) -> str:
+        """Why an order may not work, or nothing. `pending` contracts on its side add exposure already.
+
+        An order that by itself only reduces the position is never refused.
+        """
+        held = self.position_contracts
+        if held * side.sign < 0 and quantity <= abs(held):
+            return ""
+        resulting = abs(held + side.sign * (pending + quantity))
+        needed = self._terms.initial_margin_usd_per_contract * resulting
+        equity = self.values(mark_ticks).net_liquidation_usd
+        if needed <= equity:
+            return ""
+        return f"margin: {needed:.2f} USD needed for {resulting} contracts, equity is {equity:.2f} USD"

@@ -1,19 +1,23 @@
 """The simulated exchange: orders in, five-second bars through it, events out. Pure and deterministic.
 
-Fills are conservative. A market order submitted at market time T fills at the open of the next bar plus
-slippage; a stop at the worse of its price and the bar's open, plus slippage; a limit only where the bar
-traded through it by a tick, at its limit. Where one bar touches a stop and a limit, the stop comes first; a
-stop may end the position in the very bar its entry filled in, a target may not. Every fill is whole.
+Fills are conservative and whole. A market order submitted at market time T fills at the open of the next bar
+plus slippage; a stop at the worse of its price and the bar's open, plus slippage; a limit at its price where
+the bar traded through it by a tick. Where one bar touches a stop and a limit, the stop comes first; a stop
+may end the position in the very bar its entry filled in, a target may not.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from mia_actors.core.errors import InvariantViolated, OrderRejected
 from mia_actors.core.market import Bar
-from mia_actors.core.orders import OrderState, OrderType, Side
+from mia_actors.core.orders import Fill, OrderState, OrderType, Side, TimeInForce
+from mia_actors.core.trade_date import trade_date
 from mia_actors.core.units import Contract, Product
 from mia_actors.exchange.account import Account
+from mia_actors.exchange.book import LIMITED, STOPPED, OrderBook, term_objection
+from mia_actors.exchange.matching import FillPrice, limit_fill, market_fill, stop_fill, within_limit
 from mia_actors.exchange.orders import (
     AccountTerms,
     AccountValues,
@@ -26,14 +30,20 @@ from mia_actors.exchange.orders import (
     OrderChanged,
 )
 
-FIRST_PERM_ID = 900_000_001
 CANCELLED_BY_TRADER = "cancelled by trader"
 CANCELLED_BY_OCA = "cancelled with its group"
 CANCELLED_WITH_PARENT = "cancelled with its parent"
+CANCELLED_AT_DAY_END = "day order: its trade date is over"
 
 
 class SimulatedExchange:
-    """One contract, one account, any number of clients."""
+    """One contract, one account, any number of clients.
+
+    Guarantees:
+    - the same calls in the same order give the same events, identifiers included;
+    - events come in the order they happened; an `Executed` is followed by its order's `OrderChanged`;
+    - an order is matched from the first bar after its submission on, until it is final.
+    """
 
     def __init__(
         self, *, contract: Contract, product: Product, costs: Costs, account: AccountTerms, start_ns: int
@@ -42,13 +52,15 @@ class SimulatedExchange:
         self.product = product
         self.terms = account
         self.now_ns = start_ns
+        """Market time: end of the last bar."""
         self.last_ticks: int | None = None
+        """Last trade price; None before the first bar."""
         self._costs = costs
         self._account = Account(product, account)
-        self._orders: dict[int, ExchangeOrder] = {}
-        self._working: set[int] = set()
+        self._book = OrderBook()
+        self._triggered: set[int] = set()  # stop-limits that work as limits
+        self._rested: set[int] = set()  # limits that were through a bar: no longer arriving
         self._executions: list[Execution] = []
-        self._next_perm_id = FIRST_PERM_ID
 
     @property
     def position_contracts(self) -> int:
@@ -63,233 +75,238 @@ class SimulatedExchange:
     @property
     def has_working_orders(self) -> bool:
         """Whether a bar can change anything but the mark."""
-        return bool(self._working)
+        return bool(self._book.working)
 
     def orders(self) -> tuple[ExchangeOrder, ...]:
         """Every order ever accepted or rejected, in order of submission."""
-        return tuple(self._orders.values())
+        return tuple(self._book.orders.values())
+
+    def working_orders(self) -> tuple[ExchangeOrder, ...]:
+        """Orders that are not final, held ones included, in order of submission."""
+        return tuple(self._book.working.values())
 
     def order(self, perm_id: int) -> ExchangeOrder | None:
         """The order of that number."""
-        return self._orders.get(perm_id)
+        return self._book.orders.get(perm_id)
 
-    def executions(self) -> tuple[Execution, ...]:
-        """Every execution, oldest first."""
-        return tuple(self._executions)
+    def executions(self, start: int = 0) -> tuple[Execution, ...]:
+        """Every execution from the one at place `start`, oldest first."""
+        return tuple(self._executions[start:])
 
     def account(self) -> AccountValues:
         """The account at the last price."""
         return self._account.values(self.last_ticks)
 
-    def submit(self, group: Sequence[NewOrder]) -> tuple[ExchangeEvent, ...]:
-        """Takes a group: all of it works (or waits for its parent), or all of it is rejected with the reason."""
+    def submit(self, group: Sequence[NewOrder]) -> tuple[OrderChanged, ...]:
+        """Takes a group: all of it works (or waits for its parent), or all of it is rejected, with a reason.
+
+        One `OrderChanged` each, in the order of the group.
+        """
+        refusal = self._objection(group)
         accepted: list[ExchangeOrder] = []
         for new in group:
             parent = new.parent_perm_id
-            if new.parent_index is not None:
+            if new.parent_index is not None and 0 <= new.parent_index < len(accepted):
                 parent = accepted[new.parent_index].perm_id
-            accepted.append(self._accepted(new, parent))
-        reason = self._objection(group)
-        if reason:
-            accepted = [self._ended(order, OrderState.REJECTED, reason) for order in accepted]
-        for order in accepted:
-            self._store(order)
+            accepted.append(self._book.add(new, parent, self.now_ns, refusal))
         return tuple(OrderChanged(order=order) for order in accepted)
 
     def modify(
         self, perm_id: int, *, quantity: int, limit_ticks: int | None, stop_ticks: int | None
     ) -> tuple[ExchangeEvent, ...]:
-        """Changes a working order; nothing happens to one that is final."""
-        order = self._orders[perm_id]
+        """Replaces quantity and prices of a working order; nothing happens to one that is final.
+
+        Raises:
+            OrderRejected: no such order, or terms that a new order could not have either; it stays as it was.
+        """
+        order = self._book.orders.get(perm_id)
+        if order is None:
+            raise OrderRejected(f"order {perm_id} is not known here")
         if order.state.is_final:
             return ()
         changed = replace(order, quantity=quantity, limit_ticks=limit_ticks, stop_ticks=stop_ticks)
-        self._store(changed)
+        refusal = term_objection(changed)
+        if not refusal and self._book.adds_exposure(order):
+            pending = self._book.pending(changed, without=perm_id)
+            refusal = self._account.margin_objection(order.side, quantity, pending, self.last_ticks)
+        if refusal:
+            raise OrderRejected(refusal)
+        self._book.store(changed)
+        self._rested.discard(perm_id)
         return (OrderChanged(order=changed),)
 
     def cancel(self, perm_id: int) -> tuple[ExchangeEvent, ...]:
-        """Cancels an order, and children that wait for it; nothing happens to one that is final."""
+        """Cancels an order and the children that wait for it; nothing happens to one final or unknown."""
         return tuple(self._cancelled([perm_id], CANCELLED_BY_TRADER))
 
     def cancel_all(self) -> tuple[ExchangeEvent, ...]:
         """Cancels every working order of every client."""
-        return tuple(self._cancelled(sorted(self._working), CANCELLED_BY_TRADER))
+        return tuple(self._cancelled(tuple(self._book.working), CANCELLED_BY_TRADER))
 
     def advance(self, bar: Bar) -> tuple[ExchangeEvent, ...]:
-        """Moves the market through one 5-second bar."""
+        """Moves the market through one 5-second bar.
+
+        Raises:
+            InvariantViolated: the bar starts before market time.
+        """
+        if bar.start_ns < self.now_ns:
+            raise InvariantViolated(f"bar at {bar.start_ns} starts before market time {self.now_ns}")
+        events = self._day_orders_ended(bar) if self._book.working else []
         self.now_ns = bar.end_ns
         self.last_ticks = bar.close_ticks
-        if not self._working:
-            return ()
-        events: list[ExchangeEvent] = []
-        fresh: set[int] = set()  # released by a fill of this bar: their targets wait for the next one
-        for order_type in (OrderType.MARKET, OrderType.STOP, OrderType.STOP_LIMIT, OrderType.LIMIT):
-            for perm_id in sorted(self._working):
-                order = self._orders[perm_id]
-                if order.order_type is not order_type or order.held or order.state.is_final:
-                    continue
-                self._match(order, bar, events, fresh)
+        if self._book.working:
+            self._match(bar, events)
         return tuple(events)
 
-    def _match(self, order: ExchangeOrder, bar: Bar, events: list[ExchangeEvent], fresh: set[int]) -> None:
-        if order.order_type is OrderType.LIMIT and order.perm_id in fresh:
-            return
-        if order.order_type is OrderType.STOP_LIMIT:
-            if _triggered(order, bar):
-                limit = replace(order, order_type=OrderType.LIMIT)
-                fresh.add(order.perm_id)  # works as a limit from the next bar on
-                self._store(limit)
-            return
-        price = self._price(order, bar)
-        if price is not None:
-            events.extend(self._fill(order, price, fresh))
+    def _match(self, bar: Bar, events: list[ExchangeEvent]) -> None:
+        """Market orders first, then stops, then limits; within each in order of submission."""
+        numbers = tuple(self._book.working)
+        fresh: set[int] = set()  # released or triggered within this bar: they had their turn
+        for matches in (self._match_market, self._match_stop, self._match_limit):
+            for number in numbers:
+                order = self._book.working.get(number)
+                if order is not None and not order.held and number not in fresh:
+                    matches(order, bar, fresh, events)
+        self._triggered.intersection_update(self._book.working)
+        self._rested = {
+            number
+            for number, order in self._book.working.items()
+            if order.order_type in LIMITED and not order.held and number not in fresh
+        }
 
-    def _price(self, order: ExchangeOrder, bar: Bar) -> int | None:
-        sign = order.side.sign
-        slippage = self._costs.slippage_ticks * sign
+    def _match_market(
+        self, order: ExchangeOrder, bar: Bar, fresh: set[int], events: list[ExchangeEvent]
+    ) -> None:
         if order.order_type is OrderType.MARKET:
-            return bar.open_ticks + slippage
-        if order.order_type is OrderType.STOP:
-            if order.stop_ticks is None or not _triggered(order, bar):
-                return None
-            worse = max if order.side is Side.BUY else min
-            return worse(order.stop_ticks, bar.open_ticks) + slippage
-        if order.limit_ticks is None:
-            return None
-        through = (
-            bar.low_ticks < order.limit_ticks
-            if order.side is Side.BUY
-            else bar.high_ticks > order.limit_ticks
-        )
-        return order.limit_ticks if through else None
+            price = market_fill(order.side, bar.open_ticks, self._costs.slippage_ticks)
+            self._fill(order, price, bar, fresh, events)
 
-    def _fill(self, order: ExchangeOrder, price_ticks: int, fresh: set[int]) -> list[ExchangeEvent]:
-        commission = self._costs.commission_usd_per_side * order.quantity
-        realized = self._account.add(order.side, order.quantity, price_ticks, commission)
+    def _match_stop(
+        self, order: ExchangeOrder, bar: Bar, fresh: set[int], events: list[ExchangeEvent]
+    ) -> None:
+        if order.order_type in STOPPED and order.perm_id not in self._triggered:
+            self._try_stop(order, bar, bar.open_ticks, fresh, events)
+
+    def _match_limit(
+        self, order: ExchangeOrder, bar: Bar, fresh: set[int], events: list[ExchangeEvent]
+    ) -> None:
+        waits_for_stop = order.order_type is OrderType.STOP_LIMIT and order.perm_id not in self._triggered
+        if order.order_type not in LIMITED or order.limit_ticks is None or waits_for_stop:
+            return
+        price = limit_fill(
+            order.side,
+            order.limit_ticks,
+            bar,
+            is_arriving=order.perm_id not in self._rested and order.order_type is OrderType.LIMIT,
+            slippage_ticks=self._costs.slippage_ticks,
+        )
+        if price is not None:
+            self._fill(order, price, bar, fresh, events)
+
+    def _try_stop(
+        self, order: ExchangeOrder, bar: Bar, level_ticks: int, fresh: set[int], events: list[ExchangeEvent]
+    ) -> None:
+        """Fills a touched stop; a stop-limit whose limit does not reach rests from the next bar on."""
+        if order.stop_ticks is None:
+            return
+        price = stop_fill(order.side, order.stop_ticks, bar, level_ticks, self._costs.slippage_ticks)
+        if price is None:
+            return
+        limit_ticks = order.limit_ticks if order.order_type is OrderType.STOP_LIMIT else None
+        if limit_ticks is None or within_limit(order.side, price, limit_ticks):
+            self._fill(order, price, bar, fresh, events)
+            return
+        self._triggered.add(order.perm_id)
+        fresh.add(order.perm_id)
+
+    def _fill(
+        self, order: ExchangeOrder, price: FillPrice, bar: Bar, fresh: set[int], events: list[ExchangeEvent]
+    ) -> None:
+        """Books a whole fill, cancels what is tied to it, releases its children; their stops get a turn."""
         filled = replace(
             order,
             state=OrderState.FILLED,
             filled=order.quantity,
-            average_price_ticks=Decimal(price_ticks),
+            average_price_ticks=Decimal(price.price_ticks),
             finished_at_ns=self.now_ns,
         )
-        self._store(filled)
-        execution = Execution(
+        self._book.store(filled)
+        execution = self._booked(filled, price.price_ticks)
+        events += (Executed(execution=execution), OrderChanged(order=filled))
+        events += self._cancelled(self._book.tied(filled), CANCELLED_BY_OCA)
+        children = [
+            self._book.store(replace(child, held=False)) for child in self._book.children(filled.perm_id)
+        ]
+        for child in children:
+            fresh.add(child.perm_id)
+            events.append(OrderChanged(order=child))
+        for child in children:
+            if child.order_type in STOPPED and child.perm_id in self._book.working:
+                self._try_stop(child, bar, price.level_ticks, fresh, events)
+
+    def _booked(self, filled: ExchangeOrder, price_ticks: int) -> Execution:
+        commission_usd = self._costs.commission_usd_per_side * filled.quantity
+        fill = Fill(
             exec_id=f"sim.{len(self._executions) + 1:08d}.01",
-            order=filled,
-            side=order.side,
-            quantity=order.quantity,
+            order_ref=filled.order_ref,
+            perm_id=filled.perm_id,
+            instrument=self.contract.instrument,
+            side=filled.side,
+            quantity=filled.quantity,
             price_ticks=price_ticks,
             event_time_ns=self.now_ns,
-            commission_usd=commission,
-            realized_pnl_usd=realized,
+            commission_usd=commission_usd,
+        )
+        execution = Execution(
+            exec_id=fill.exec_id,
+            order=filled,
+            side=filled.side,
+            quantity=filled.quantity,
+            price_ticks=price_ticks,
+            event_time_ns=self.now_ns,
+            commission_usd=commission_usd,
+            realized_pnl_usd=self._account.add(fill),
         )
         self._executions.append(execution)
-        events: list[ExchangeEvent] = [Executed(execution=execution), OrderChanged(order=filled)]
-        for child in self._children(order.perm_id):
-            released = replace(child, held=False)
-            self._store(released)
-            fresh.add(child.perm_id)
-            events.append(OrderChanged(order=released))
-        others = [other.perm_id for other in self._tied(filled)]
-        events.extend(self._cancelled(others, CANCELLED_BY_OCA))
-        return events
-
-    def _children(self, perm_id: int) -> list[ExchangeOrder]:
-        working = (self._orders[number] for number in sorted(self._working))
-        return [order for order in working if order.parent_perm_id == perm_id]
-
-    def _tied(self, filled: ExchangeOrder) -> list[ExchangeOrder]:
-        """Working orders that a fill of this one cancels: the parent's other children, and its OCA group."""
-        found = []
-        for number in sorted(self._working):
-            other = self._orders[number]
-            siblings = filled.parent_perm_id is not None and other.parent_perm_id == filled.parent_perm_id
-            grouped = filled.oca_group != "" and other.oca_group == filled.oca_group
-            if (siblings or grouped) and other.perm_id != filled.perm_id:
-                found.append(other)
-        return found
+        return execution
 
     def _cancelled(self, perm_ids: Iterable[int], reason: str) -> list[ExchangeEvent]:
         events: list[ExchangeEvent] = []
         for perm_id in perm_ids:
-            order = self._orders.get(perm_id)
-            if order is None or order.state.is_final:
+            order = self._book.working.get(perm_id)
+            if order is None:
                 continue
-            ended = self._ended(order, OrderState.CANCELLED, reason)
-            self._store(ended)
+            ended = self._book.end(order, OrderState.CANCELLED, self.now_ns, reason)
             events.append(OrderChanged(order=ended))
-            waiting = [child.perm_id for child in self._children(perm_id) if child.held]
-            events.extend(self._cancelled(waiting, CANCELLED_WITH_PARENT))
+            waiting = [child.perm_id for child in self._book.children(perm_id)]
+            events += self._cancelled(waiting, CANCELLED_WITH_PARENT)
         return events
 
-    def _accepted(self, new: NewOrder, parent_perm_id: int | None) -> ExchangeOrder:
-        perm_id = self._next_perm_id
-        self._next_perm_id += 1
-        parent = self._orders.get(parent_perm_id) if parent_perm_id is not None else None
-        return ExchangeOrder(
-            perm_id=perm_id,
-            parent_perm_id=parent_perm_id,
-            client_id=new.client_id,
-            order_id=new.order_id,
-            order_ref=new.order_ref,
-            side=new.side,
-            quantity=new.quantity,
-            order_type=new.order_type,
-            limit_ticks=new.limit_ticks,
-            stop_ticks=new.stop_ticks,
-            tif=new.tif,
-            oca_group=new.oca_group,
-            state=OrderState.WORKING,
-            held=parent_perm_id is not None and (parent is None or parent.state is not OrderState.FILLED),
-            filled=0,
-            average_price_ticks=None,
-            submitted_at_ns=self.now_ns,
-            finished_at_ns=None,
-        )
+    def _day_orders_ended(self, bar: Bar) -> list[ExchangeEvent]:
+        today = trade_date(bar.start_ns)
+        over = [
+            order.perm_id
+            for order in self._book.working.values()
+            if order.tif is TimeInForce.DAY and trade_date(order.submitted_at_ns) != today
+        ]
+        return self._cancelled(over, CANCELLED_AT_DAY_END)
 
     def _objection(self, group: Sequence[NewOrder]) -> str:
-        """Why a group cannot be taken; margin is asked for where the first order would increase the position."""
-        for new in group:
-            if new.quantity < 1:
-                return f"quantity {new.quantity}: at least 1"
-            needs_limit = new.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
-            needs_stop = new.order_type in {OrderType.STOP, OrderType.STOP_LIMIT}
-            if (needs_limit and new.limit_ticks is None) or (needs_stop and new.stop_ticks is None):
-                return f"{new.order_type.value} order without its price"
-            if new.parent_perm_id is not None and self._is_dead(new.parent_perm_id):
-                return "its parent is cancelled or unknown"
-        free = [new for new in group if new.parent_index is None and new.parent_perm_id is None]
-        for new in free:
-            resulting = self.position_contracts + new.side.sign * new.quantity
-            if abs(resulting) <= abs(self.position_contracts):
-                continue
-            needed = self.terms.initial_margin_usd_per_contract * abs(resulting)
-            equity = self.account().net_liquidation_usd
-            if needed > equity:
-                return (
-                    f"margin: {needed} USD needed for {abs(resulting)} contracts, equity is {equity:.2f} USD"
-                )
+        """Why a group cannot be taken, or nothing; its orders are asked for margin together."""
+        added: dict[Side, int] = dict.fromkeys(Side, 0)
+        for place, new in enumerate(group):
+            reason = term_objection(new) or self._book.parent_objection(new, place)
+            if reason:
+                return reason
+            if self._parent_side(new, group) in {None, new.side}:
+                pending = self._book.pending(new) + added[new.side]
+                reason = self._account.margin_objection(new.side, new.quantity, pending, self.last_ticks)
+                if reason:
+                    return reason
+                added[new.side] += new.quantity
         return ""
 
-    def _is_dead(self, perm_id: int) -> bool:
-        parent = self._orders.get(perm_id)
-        return parent is None or (parent.state.is_final and parent.state is not OrderState.FILLED)
-
-    def _ended(self, order: ExchangeOrder, state: OrderState, reason: str) -> ExchangeOrder:
-        return replace(order, state=state, finished_at_ns=self.now_ns, reason=reason)
-
-    def _store(self, order: ExchangeOrder) -> None:
-        self._orders[order.perm_id] = order
-        if order.state.is_final:
-            self._working.discard(order.perm_id)
-        else:
-            self._working.add(order.perm_id)
-
-
-def _triggered(order: ExchangeOrder, bar: Bar) -> bool:
-    if order.stop_ticks is None:
-        return False
-    if order.side is Side.BUY:
-        return bar.high_ticks >= order.stop_ticks
-    return bar.low_ticks <= order.stop_ticks
+    def _parent_side(self, new: NewOrder, group: Sequence[NewOrder]) -> Side | None:
+        if new.parent_index is not None:
+            return group[new.parent_index].side
+        return None if new.parent_perm_id is None else self._book.orders[new.parent_perm_id].side

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
 
 from mia_actors.core.orders import OrderState, OrderType, Side, TimeInForce
 
@@ -28,7 +27,7 @@ class AccountTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order as a client submits it."""
+    """An order as a client submits it; its identity here is the `perm_id` it will be given."""
 
     client_id: int
     order_id: int
@@ -43,8 +42,9 @@ class NewOrder:
     parent_perm_id: int | None = None
     """The parent, when it is with the exchange already."""
     parent_index: int | None = None
-    """The parent's place in the same group."""
+    """The parent's place in the same group, before its children."""
     oca_group: str = ""
+    """Orders of one client with the same name, not empty: the fill of one cancels the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,9 @@ class ExchangeOrder:
     tif: TimeInForce
     oca_group: str
     state: OrderState
+    """WORKING, FILLED, CANCELLED or REJECTED."""
     held: bool
-    """Waits for its parent to fill."""
+    """Waits for its parent to fill; WORKING all the same."""
     filled: int
     average_price_ticks: Decimal | None
     submitted_at_ns: int
@@ -109,7 +110,7 @@ class Executed:
     execution: Execution
 
 
-ExchangeEvent: TypeAlias = OrderChanged | Executed
+ExchangeEvent = OrderChanged | Executed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,9 @@ class AccountValues:
 
     net_liquidation_usd: Decimal
     cash_usd: Decimal
+    """Starting cash plus realised profit, after commissions."""
     realized_usd: Decimal
+    """Since the start, after all commissions."""
     unrealized_usd: Decimal
     initial_margin_usd: Decimal
     available_usd: Decimal
