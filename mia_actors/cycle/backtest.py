@@ -108,7 +108,11 @@ class Backtest:
         )
         self._desk = ExchangeDesk(self._exchange)
         self._guardian = InProcessGuardian(
-            guardian, desk=self._desk, product=self._product, starting_equity_usd=terms.cash_usd
+            guardian,
+            desk=self._desk,
+            product=self._product,
+            instrument=tape.contract.instrument,
+            starting_equity_usd=terms.cash_usd,
         )
         self._orders = OrderJournal(_memory(ORDERS_SCHEMA))
         self._decisions = DecisionJournal(_memory(DECISIONS_SCHEMA))

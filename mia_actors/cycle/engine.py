@@ -1,4 +1,4 @@
-"""The cycle engine: folds bars and fills, decides, journals, carries out. The same class live and in a backtest.
+"""The cycle engine: folds bars and fills, decides, journals, carries out; live and in a backtest.
 
 Guarantees:
 - a cycle is decided once; its decision is journaled before it is acted on;

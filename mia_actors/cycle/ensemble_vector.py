@@ -35,7 +35,7 @@ def ensemble_vector(
 ) -> EnsembleVector | None:
     """The eight features relative to `side`, or None where one is unavailable: then the ensemble abstains.
 
-    Directional inputs x become (side · x + 1) / 2, so that a long and its mirrored short give the same vector.
+    Directional inputs x become (side · x + 1) / 2, so a long and its mirrored short give the same vector.
     Only timeframes from the entry timeframe up are read: a 1-minute tape and a 5-minute one give the same.
     `confluence` is relative to the side, in [0, 1].
     """
@@ -66,7 +66,7 @@ def ensemble_vector(
 
 
 def time_factor(event_time_ns: int) -> float:
-    """Place in the regular session, 0 at 09:30 New York, 1 at 16:00: a calendar fact for the models to weigh."""
+    """Place in the regular session: 0 at 09:30 New York, 1 at 16:00; a calendar fact, nothing tuned."""
     moment = new_york(event_time_ns)
     return _clipped((moment.hour * 60 + moment.minute - OPEN_MINUTE) / SESSION_MINUTES)
 

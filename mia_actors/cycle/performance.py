@@ -28,7 +28,7 @@ class Performance:
     """The same as a share of the equity at that maximum."""
     pnl_usd: float
     sharpe: float | None
-    """Mean over standard deviation of daily profit, times the root of 252; days without a trade count as 0."""
+    """Mean over standard deviation of daily profit, times the root of 252; an idle day is 0."""
     trades_per_day: float
 
 

@@ -1,7 +1,7 @@
 """The guardian's judgement: facts in, verdict out. Pure; event time comes with the bars.
 
-The same fills and the same mark give the same verdict in every process and after every restart. A profit never
-raises a level; an error in here is itself a catastrophe for the caller to act on.
+The same fills and the same mark give the same verdict in every process and after every restart. A profit
+never raises a level; an error in here is itself a catastrophe for the caller to act on.
 """
 
 from collections.abc import Iterable

@@ -1,0 +1,256 @@
+"""The guardian as a supervised child: own broker session, own thread, own store.
+
+One thread takes executions and bars in the order of the wire, judges, latches, acts and acknowledges the
+market; calls of other actors only read what it concluded.
+"""
+
+import queue
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+from mia_actors.broker.guardian_desk import GuardianSession, connected
+from mia_actors.broker.market_gate import market_gate
+from mia_actors.broker.session import SessionEvents, SessionLimits
+from mia_actors.core.clock import NS_PER_S
+from mia_actors.core.errors import BrokerDisconnected, InvariantViolated
+from mia_actors.core.market import Bar
+from mia_actors.core.orders import Fill, Permit
+from mia_actors.core.permit_gate import PermitRefusal
+from mia_actors.core.ports import MarketGate
+from mia_actors.core.session import SessionInfo
+from mia_actors.guardian.core import Assessment, GuardianCore, TradingState
+from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.watch import Watch
+from mia_actors.supervision.child import ChildContext
+from mia_actors.telemetry import conventions, tracing
+from mia_actors.telemetry.logs import get_logger
+
+POLL_S = 0.1
+HEARTBEAT_S = 1.0
+HEARTBEAT = "heartbeat_ns"
+REQUEST_STATES = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ONLY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The broker connection is gone."""
+
+
+Event = Bar | Fill | Cut
+
+
+def equity_fact(session_id: str) -> str:
+    """Name of the fact that holds a session's starting equity."""
+    return f"equity.{session_id}"
+
+
+class Guardian:
+    """Shell around `Watch`."""
+
+    Settings = GuardianSettings
+    work_threads = 4
+
+    def __init__(self, settings: GuardianSettings, context: ChildContext) -> None:
+        self._settings = settings
+        self._context = context
+        self._info = cast("SessionInfo", context.session)
+        self._log = get_logger(actor=context.child_id, incarnation=context.incarnation)
+        self._events: queue.Queue[Event] = queue.Queue()
+        self._evaluated = threading.Condition()
+        self._evaluated_until_ns = 0
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._latch: Latch | None = None
+        self._watch: Watch | None = None
+        self._session: GuardianSession | None = None
+        self._heartbeat_at_s = 0.0
+
+    def start(self) -> None:
+        """Reads the latch, takes a new epoch, connects, folds the day's executions, begins to watch.
+
+        Raises:
+            ConfigError: the latch cannot be read.
+            BrokerDisconnected: no session within the limit.
+        """
+        self._latch = Latch.open(Path(self._info.state_dir))
+        self._latch.next_epoch()
+        self._open(self._latch)
+        self._thread = threading.Thread(target=self._guarded_loop, name="guardian", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the watch and the session; the latch stays as it is."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+        if self._session is not None:
+            self._session.close()
+
+    def permit(self, as_of_ns: int, executor_incarnation: int) -> Permit | PermitRefusal:
+        """A lease as of market time `as_of_ns`; waits, bounded, until that time has been judged."""
+        watch, latch = self._ready()
+        with tracing.span(conventions.SPAN_ISSUE_PERMIT), self._evaluated:
+            judged = self._evaluated.wait_for(
+                lambda: self._evaluated_until_ns >= as_of_ns, self._settings.permit_wait_s
+            )
+            if not judged:
+                waited = f"market time not judged within {self._settings.permit_wait_s:g} s"
+                return PermitRefusal(reason="guardian_behind", detail=waited)
+            expires_ns = self._monotonic_ns() + round(self._settings.permit_ttl_s * NS_PER_S)
+            return watch.permit(
+                as_of_ns,
+                epoch=latch.epoch(),
+                executor_incarnation=executor_incarnation,
+                expires_monotonic_ns=expires_ns,
+            )
+
+    def assessment(self) -> Assessment | None:
+        """The newest judgement; None before the first bar."""
+        return self._ready()[0].assessment
+
+    # --- the guardian's thread ---
+
+    def _guarded_loop(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
+            self._log.exception("guardian.loop_failed")
+            self._halt_on_error(error)
+            self._context.crash(error)
+
+    def _halt_on_error(self, error: Exception) -> None:
+        """An error of the guardian is a catastrophe; a lost connection is not: no permits, then a new life."""
+        if self._latch is not None and not isinstance(error, BrokerDisconnected):
+            reason = f"the guardian failed: {type(error).__name__}: {error}"
+            now_ns = self._context.clock.now_ns()
+            self._latch.lower(TradingState.HALTED, reason=reason, who="guardian", at_ns=now_ns)
+
+    def _loop(self) -> None:
+        gate = market_gate(self._info, role="guardian")
+        while not self._stopping.is_set():
+            try:
+                event: Event | None = self._events.get(timeout=POLL_S)
+            except queue.Empty:
+                event = None
+            if isinstance(event, Cut):
+                self._reopen()
+            elif isinstance(event, Fill):
+                self._ready()[0].add_fills([event])
+            elif event is not None:
+                self._judge(event, gate)
+            self._heed_people()
+            self._beat()
+            if event is None:
+                self._act_between_bars()
+
+    def _judge(self, bar: Bar, gate: MarketGate) -> None:
+        watch, latch = self._ready()
+        if bar.end_ns > self._evaluated_until_ns:
+            before = watch.state
+            self._heed_people()
+            assessment = watch.on_bar(bar)
+            if watch.state is not before:
+                self._log.error("guardian.state_lowered", state=watch.state, reason=assessment.reason)
+            self._publish(latch, assessment)
+            with self._evaluated:
+                self._evaluated_until_ns = bar.end_ns
+                self._evaluated.notify_all()
+        gate.acknowledge(bar.end_ns)
+
+    def _publish(self, latch: Latch, assessment: Assessment) -> None:
+        """What people see beside the latch; written when it changed in a way worth seeing."""
+        level = assessment.level.name
+        shown = f"{level}|{assessment.day_pnl_usd:.2f}|{assessment.position_contracts}"
+        if shown != self._shown:
+            self._shown = shown
+            latch.note_fact("level", level)
+            latch.note_fact("day_pnl_usd", f"{assessment.day_pnl_usd:.2f}")
+            latch.note_fact("findings", "; ".join(found.text for found in assessment.findings))
+
+    _shown = ""
+
+    def _heed_people(self) -> None:
+        watch, latch = self._ready()
+        for request in latch.open_requests():
+            state = REQUEST_STATES.get(request.kind)
+            if state is not None:
+                watch.lower(state, reason=request.reason, who=request.who)
+                self._log.error("guardian.person_asked", kind=request.kind, reason=request.reason)
+            latch.handled(request.request_id)
+
+    def _act_between_bars(self) -> None:
+        watch, _ = self._ready()
+        if watch.state is TradingState.ACTIVE or watch.is_flat:
+            return
+        watch.act(self._evaluated_until_ns, self._context.clock.monotonic_s())
+
+    def _beat(self) -> None:
+        now_s = self._context.clock.monotonic_s()
+        if now_s - self._heartbeat_at_s >= HEARTBEAT_S:
+            self._heartbeat_at_s = now_s
+            self._ready()[1].note_fact(HEARTBEAT, str(self._context.clock.now_ns()))
+
+    def _open(self, latch: Latch) -> None:
+        """Connects and folds everything known; the newest bar is judged first of all."""
+        session, contract = connected(
+            self._new_session,
+            within_s=self._settings.connect_within_s,
+            clock=self._context.clock,
+            stop=self._stopping.is_set,
+        )
+        name = equity_fact(self._info.session_id)
+        latch.note_fact(name, str(session.equity_usd()), once=True)
+        core = GuardianCore(self._settings, self._info.product, Decimal(latch.fact(name) or 0))
+        core.add_fills(session.fills())
+        self._session = session
+        self._watch = Watch(
+            settings=self._settings,
+            core=core,
+            latch=latch,
+            desk=session,
+            instrument=contract.instrument,
+            session_id=self._info.session_id,
+            now_ns=self._context.clock.now_ns,
+        )
+        newest = session.last_bar()
+        if newest is not None:
+            self._events.put(newest)
+
+    def _reopen(self) -> None:
+        self._log.warning("guardian.disconnected")
+        if self._session is not None:
+            self._session.close()
+        if not self._stopping.is_set():
+            self._open(self._ready()[1])
+
+    def _new_session(self) -> GuardianSession:
+        settings = self._settings
+        return GuardianSession(
+            self._info.connection(settings.connection),
+            self._info.product,
+            contract_month=self._info.contract_month,
+            roll_days=settings.roll_days,
+            limits=SessionLimits(
+                connect_timeout_s=settings.connect_timeout_s,
+                request_timeout_s=settings.request_timeout_s,
+                ack_timeout_s=settings.request_timeout_s,
+            ),
+            monotonic_ns=self._monotonic_ns,
+            events=SessionEvents(
+                on_bar=self._events.put,
+                on_fill=self._events.put,
+                on_disconnect=lambda: self._events.put(Cut()),
+            ),
+        )
+
+    def _monotonic_ns(self) -> int:
+        return round(self._context.clock.monotonic_s() * NS_PER_S)
+
+    def _ready(self) -> tuple[Watch, Latch]:
+        if self._watch is None or self._latch is None:
+            raise InvariantViolated("asked before start")
+        return self._watch, self._latch

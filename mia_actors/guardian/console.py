@@ -1,0 +1,235 @@
+"""A person's side of the guardian: needs neither Ray nor a living guardian.
+
+Requests go into the guardian's own store; where no guardian is alive, `halt_directly` does its work over a
+broker session of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mia_actors.broker.guardian_desk import GuardianSession, connected
+from mia_actors.broker.session import SessionEvents, SessionLimits
+from mia_actors.core.clock import NS_PER_S, Clock, iso_utc
+from mia_actors.core.errors import ConfigError, PermanentError
+from mia_actors.core.ledger import LedgerOrder
+from mia_actors.core.session import Connection
+from mia_actors.core.units import Product
+from mia_actors.guardian.actor import HEARTBEAT
+from mia_actors.guardian.core import TradingState
+from mia_actors.guardian.halt_sequence import HaltSequence, Step
+from mia_actors.guardian.latch import GUARDIAN_FILE, Latch
+
+ALIVE_WITHIN_S = 5.0
+LOOK_EVERY_S = 0.1
+CONNECT_S = 10.0
+CONSOLE_SESSION = "console"
+ROLL_DAYS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleState:
+    """The guardian as its store shows it."""
+
+    state: TradingState
+    level: str
+    """INFO, WARNING, CRITICAL or CATASTROPHE."""
+    reason: str
+    who: str
+    latched_at: str
+    """UTC, empty while active."""
+    confirmed_flat: bool
+    outcome: str
+    findings: str
+    guardian_alive: bool
+
+    @property
+    def halted(self) -> bool:
+        """Whether anything but normal trading is latched."""
+        return self.state is not TradingState.ACTIVE
+
+    def document(self) -> dict[str, object]:
+        """The JSON of `mia halt`, `resume` and `flatten`."""
+        return {
+            "state": self.state.value,
+            "level": self.level,
+            "latched_at": self.latched_at or None,
+            "reason": self.reason,
+            "who": self.who,
+            "confirmed_flat": self.confirmed_flat,
+            "outcome": self.outcome,
+            "guardian_alive": self.guardian_alive,
+        }
+
+
+def read_state(state_dir: Path, clock: Clock) -> ConsoleState:
+    """The store's word; a store that cannot be read means halted, one that was never made means active."""
+    if not (state_dir / GUARDIAN_FILE).exists():
+        return _fresh()
+    try:
+        latch = Latch.open(state_dir)
+    except ConfigError as error:
+        return _damaged(str(error))
+    try:
+        latched = latch.read()
+        beat_ns = int(latch.fact(HEARTBEAT) or 0)
+        active = latched.state is TradingState.ACTIVE
+        level = latch.fact("level") or "INFO"
+        return ConsoleState(
+            state=latched.state,
+            level="CATASTROPHE" if latched.state is TradingState.HALTED else level,
+            reason=latched.reason,
+            who=latched.who,
+            latched_at="" if active else iso_utc(latched.at_ns),
+            confirmed_flat=latched.is_flat,
+            outcome=latched.outcome,
+            findings=latch.fact("findings") or "",
+            guardian_alive=clock.now_ns() - beat_ns < ALIVE_WITHIN_S * NS_PER_S,
+        )
+    except ConfigError as error:
+        return _damaged(str(error))
+    finally:
+        latch.close()
+
+
+def request(state_dir: Path, kind: str, *, reason: str, who: str, clock: Clock) -> None:
+    """Asks the guardian for `halt` or `flatten`; the latch itself is lowered here and now, with fsync."""
+    latch = Latch.open(state_dir)
+    try:
+        latch.ask(kind, reason=reason, who=who, at_ns=clock.now_ns())
+    finally:
+        latch.close()
+
+
+def halt_hook(state_dir: str) -> Callable[[str], None]:
+    """What the supervisor calls when its budget is spent: a request for a halt."""
+
+    def call(reason: str) -> None:
+        latch = Latch.open(Path(state_dir))
+        latch.ask("halt", reason=reason, who="supervisor", at_ns=0)
+        latch.close()
+
+    return call
+
+
+def wait_until(
+    state_dir: Path, done: Callable[[ConsoleState], bool], *, within_s: float, clock: Clock
+) -> ConsoleState:
+    """Looks until `done` says so or the time is over; returns the last look."""
+    deadline_s = clock.monotonic_s() + within_s
+    while True:
+        found = read_state(state_dir, clock)
+        if done(found) or clock.monotonic_s() >= deadline_s:
+            return found
+        clock.sleep_s(LOOK_EVERY_S)
+
+
+def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleState:
+    """Releases the latch.
+
+    Raises:
+        PermanentError: nothing is latched, or the account was not confirmed flat.
+    """
+    found = read_state(state_dir, clock)
+    if not found.halted:
+        raise PermanentError("nothing is halted; there is nothing to resume")
+    if not reason.strip():
+        raise ConfigError("--reason is empty: say why trading may go on")
+    latch = Latch.open(state_dir)
+    try:
+        if not latch.read().is_flat:
+            raise PermanentError(
+                f"the cause persists: {found.outcome}; make the account flat first (mia flatten, or in TWS)"
+            )
+        latch.release(reason=reason, who=who, at_ns=clock.now_ns())
+    finally:
+        latch.close()
+    return read_state(state_dir, clock)
+
+
+def halt_directly(
+    state_dir: Path,
+    connection: Connection,
+    product: Product,
+    *,
+    state: TradingState,
+    reason: str,
+    who: str,
+    within_s: float,
+    clock: Clock,
+) -> Step:
+    """Latches and makes the account flat without any guardian, over a broker session of this process.
+
+    Raises:
+        BrokerDisconnected: latched, but the broker cannot be reached.
+    """
+    latch = Latch.open(state_dir)
+    latch.lower(state, reason=reason, who=who, at_ns=clock.now_ns())
+    limits = SessionLimits(connect_timeout_s=CONNECT_S, request_timeout_s=CONNECT_S, ack_timeout_s=CONNECT_S)
+    events = SessionEvents(on_bar=lambda _: None, on_fill=lambda _: None, on_disconnect=lambda: None)
+
+    def session() -> GuardianSession:
+        return GuardianSession(
+            connection,
+            product,
+            contract_month=None,
+            roll_days=ROLL_DAYS,
+            limits=limits,
+            monotonic_ns=lambda: 0,
+            events=events,
+        )
+
+    desk, contract = connected(session, within_s=CONNECT_S, clock=clock, stop=lambda: False)
+    try:
+        sequence = HaltSequence(
+            desk=desk, latch=latch, instrument=contract.instrument, session_id=CONSOLE_SESSION
+        )
+        deadline_s = clock.monotonic_s() + within_s
+        while True:
+            newest = desk.last_bar()
+            step = sequence.step(newest.end_ns if newest else clock.now_ns(), clock.monotonic_s())
+            if step.is_flat or clock.monotonic_s() >= deadline_s:
+                return step
+            clock.sleep_s(LOOK_EVERY_S)
+    finally:
+        desk.close()
+        latch.close()
+
+
+def guardian_orders(state_dir: Path, session_id: str) -> tuple[LedgerOrder, ...]:
+    """Offsetting orders of a session, for the ledger."""
+    if not (state_dir / GUARDIAN_FILE).exists():
+        return ()
+    latch = Latch.open(state_dir)
+    try:
+        return latch.offsets(session_id)
+    finally:
+        latch.close()
+
+
+def _fresh() -> ConsoleState:
+    return ConsoleState(
+        state=TradingState.ACTIVE,
+        level="INFO",
+        reason="",
+        who="",
+        latched_at="",
+        confirmed_flat=True,
+        outcome="",
+        findings="",
+        guardian_alive=False,
+    )
+
+
+def _damaged(text: str) -> ConsoleState:
+    return ConsoleState(
+        state=TradingState.HALTED,
+        level="CATASTROPHE",
+        reason=text,
+        who="guardian",
+        latched_at="unknown",
+        confirmed_flat=False,
+        outcome="the latch cannot be read: that means halted",
+        findings="",
+        guardian_alive=False,
+    )

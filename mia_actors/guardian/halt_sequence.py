@@ -1,0 +1,107 @@
+"""Makes an account flat, step by step, through what another client id may do at IB.
+
+Cancel everything, poll until nothing works, read the position, offset it with an order of our own, read it
+again, confirm twice. Every step may be repeated; the intent of an offset is on disk before it is sent, so a guardian
+that dies anywhere is followed by one that goes on. Called on every bar, and on a timer while no bars come.
+"""
+
+from dataclasses import dataclass
+
+from mia_actors.core.orders import GUARDIAN_PREFIX, OrderSpec, OrderType, Purpose, Side, order_ref
+from mia_actors.core.ports import GuardianDesk
+from mia_actors.guardian.latch import Latch
+
+CONFIRMATIONS = 2
+CANCEL_POLLS_MAX = 200
+"""Round trips within one step that wait for a cancel to be confirmed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Where the sequence stands."""
+
+    is_flat: bool
+    position_contracts: int
+    working_orders: int
+    outcome: str
+
+
+class HaltSequence:
+    """One halt or flatten. One caller at a time."""
+
+    def __init__(self, *, desk: GuardianDesk, latch: Latch, instrument: str, session_id: str) -> None:
+        self._desk = desk
+        self._latch = latch
+        self._instrument = instrument
+        self._session_id = session_id
+        self._confirmed = 0
+        self._confirmed_at: float | None = None
+
+    def step(self, market_time_ns: int, moment: float) -> Step:
+        """Goes as far as it can. `moment` tells two looks apart: market time, or seconds while that stands.
+
+        Raises:
+            BrokerDisconnected: the broker could not be asked; call again.
+        """
+        pending = self._pending()
+        if pending is not None:
+            report = self._desk.offset_report(pending.order_ref)
+            if report is not None and not report.state.is_final:
+                return self._not_flat("offset works at the broker")
+            if report is not None:
+                self._latch.note_offset(report)
+            else:
+                self._latch.expire_offset(pending.order_ref)
+        if not self._cancelled():
+            return self._not_flat("waiting for cancels")
+        position = self._desk.position_contracts()
+        if position != 0:
+            self._confirmed = 0
+            self._offset(position, market_time_ns)
+            return self._not_flat("offset sent")
+        return self._confirm(moment)
+
+    def _pending(self) -> OrderSpec | None:
+        for order in reversed(self._latch.offsets(self._session_id)):
+            if not order.state.is_final:
+                return order.spec
+        return None
+
+    def _cancelled(self) -> bool:
+        if self._desk.working_orders() == 0:
+            return True
+        self._desk.global_cancel()
+        return any(self._desk.working_orders() == 0 for _ in range(CANCEL_POLLS_MAX))
+
+    def _offset(self, position: int, market_time_ns: int) -> None:
+        spec = OrderSpec(
+            order_ref=order_ref(
+                GUARDIAN_PREFIX,
+                self._instrument,
+                market_time_ns,
+                Purpose.HALT,
+                len(self._latch.offsets(self._session_id)),
+            ),
+            instrument=self._instrument,
+            side=Side.SELL if position > 0 else Side.BUY,
+            quantity=abs(position),
+            order_type=OrderType.MARKET,
+            purpose=Purpose.HALT,
+            decided_at_ns=market_time_ns,
+        )
+        self._latch.intend_offset(self._session_id, spec)
+        self._latch.note_offset(self._desk.place_offset(spec))
+
+    def _confirm(self, moment: float) -> Step:
+        if self._confirmed_at != moment:
+            self._confirmed, self._confirmed_at = self._confirmed + 1, moment
+        is_flat = self._confirmed >= CONFIRMATIONS
+        outcome = "FLAT" if is_flat else "flat once, confirming"
+        self._latch.note_outcome(is_flat=is_flat, outcome=outcome)
+        return Step(is_flat=is_flat, position_contracts=0, working_orders=0, outcome=outcome)
+
+    def _not_flat(self, doing: str) -> Step:
+        position, working = self._desk.position_contracts(), self._desk.working_orders()
+        outcome = f"NOT FLAT: position {position:+d}, {working} working orders; {doing}"
+        self._latch.note_outcome(is_flat=False, outcome=outcome)
+        return Step(is_flat=False, position_contracts=position, working_orders=working, outcome=outcome)

@@ -1,0 +1,221 @@
+"""The latch: `guardian.db` in the state directory, where a halt outlives every process.
+
+Every write that matters is one transaction with fsync (synchronous=FULL): SQLite's journal makes it either
+whole or absent after a kill at any instruction, and it is committed before anything is announced or done.
+A file that cannot be read means halted.
+"""
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from mia_actors.core.codec import from_json, to_json
+from mia_actors.core.errors import ConfigError
+from mia_actors.core.ledger import LedgerOrder
+from mia_actors.core.orders import OrderReport, OrderSpec, OrderState
+from mia_actors.guardian.core import TradingState
+from mia_actors.store.sqlite import open_database
+
+GUARDIAN_FILE = "guardian.db"
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS latch (
+  id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL,
+  at_ns INTEGER NOT NULL, is_flat INTEGER NOT NULL, outcome TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS history (
+  id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS requests (
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL, at_ns INTEGER NOT NULL,
+  handled INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS offsets (
+  order_ref TEXT PRIMARY KEY, session_id TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT OR IGNORE INTO latch VALUES (1, 'active', '', '', 0, 1, '');
+INSERT OR IGNORE INTO facts VALUES ('epoch', '0');
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latched:
+    """The latch as it stands on disk."""
+
+    state: TradingState
+    reason: str
+    who: str
+    at_ns: int
+    is_flat: bool
+    """Flat and empty were confirmed twice since it was set."""
+    outcome: str
+    """FLAT, or NOT FLAT with numbers, or what is being done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A person's word, written by the command line."""
+
+    request_id: int
+    kind: str
+    """`halt` or `flatten`."""
+    reason: str
+    who: str
+
+
+class Latch:
+    """The guardian's own store. Thread-safe; several processes may hold it open."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, state_dir: Path) -> "Latch":
+        """Opens or creates the store.
+
+        Raises:
+            ConfigError: it cannot be read or written; whoever asked must take that for a halt.
+        """
+        path = state_dir / GUARDIAN_FILE
+        return cls(open_database(path, schema_version=SCHEMA_VERSION, schema=SCHEMA, durable=True))
+
+    def read(self) -> Latched:
+        """The latch now.
+
+        Raises:
+            ConfigError: the store is damaged.
+        """
+        try:
+            row = self._query("SELECT state, reason, who, at_ns, is_flat, outcome FROM latch", ())[0]
+            return Latched(
+                state=TradingState(row[0]),
+                reason=row[1],
+                who=row[2],
+                at_ns=row[3],
+                is_flat=bool(row[4]),
+                outcome=row[5],
+            )
+        except (sqlite3.DatabaseError, IndexError, ValueError) as error:
+            raise ConfigError(f"{GUARDIAN_FILE} is damaged ({error}): that means halted") from error
+
+    def lower(self, state: TradingState, *, reason: str, who: str, at_ns: int) -> bool:
+        """Commits a lower state, never a higher one; returns whether anything changed. The epoch grows."""
+        with self._lock:
+            order = (TradingState.ACTIVE, TradingState.REDUCE_ONLY, TradingState.HALTED)
+            if order.index(state) <= order.index(self.read().state):
+                return False
+            self._transact(
+                [
+                    (
+                        "UPDATE latch SET state = ?, reason = ?, who = ?, at_ns = ?, is_flat = 0, "
+                        "outcome = 'acting'",
+                        (state.value, reason, who, at_ns),
+                    ),
+                    (
+                        "INSERT INTO history (at_ns, who, what, reason) VALUES (?, ?, ?, ?)",
+                        (at_ns, who, state.value, reason),
+                    ),
+                    ("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'", ()),
+                ]
+            )
+            return True
+
+    def release(self, *, reason: str, who: str, at_ns: int) -> None:
+        """A person's resume: back to active. Whether it may be done is the console's business."""
+        self._transact(
+            [
+                (
+                    "UPDATE latch SET state = 'active', reason = ?, who = ?, at_ns = ?, is_flat = 1, "
+                    "outcome = ''",
+                    (reason, who, at_ns),
+                ),
+                (
+                    "INSERT INTO history (at_ns, who, what, reason) VALUES (?, ?, 'resume', ?)",
+                    (at_ns, who, reason),
+                ),
+                ("UPDATE requests SET handled = 1", ()),
+            ]
+        )
+
+    def note_outcome(self, *, is_flat: bool, outcome: str) -> None:
+        """How far the acting is."""
+        self._transact([("UPDATE latch SET is_flat = ?, outcome = ?", (int(is_flat), outcome))])
+
+    def next_epoch(self) -> int:
+        """A number higher than any before; every guardian incarnation takes one."""
+        self._transact([("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'", ())])
+        return self.epoch()
+
+    def epoch(self) -> int:
+        """The present epoch."""
+        return int(self._query("SELECT value FROM facts WHERE name = 'epoch'", ())[0][0])
+
+    def ask(self, kind: str, *, reason: str, who: str, at_ns: int) -> int:
+        """Writes a person's request; returns its number."""
+        sql = "INSERT INTO requests (kind, reason, who, at_ns) VALUES (?, ?, ?, ?)"
+        self._transact([(sql, (kind, reason, who, at_ns))])
+        return int(self._query("SELECT MAX(id) FROM requests", ())[0][0])
+
+    def open_requests(self) -> tuple[Request, ...]:
+        """Requests nobody has handled, oldest first."""
+        rows = self._query("SELECT id, kind, reason, who FROM requests WHERE handled = 0 ORDER BY id", ())
+        return tuple(Request(request_id=row[0], kind=row[1], reason=row[2], who=row[3]) for row in rows)
+
+    def handled(self, request_id: int) -> None:
+        """Marks a request as taken."""
+        self._transact([("UPDATE requests SET handled = 1 WHERE id = ?", (request_id,))])
+
+    def intend_offset(self, session_id: str, spec: OrderSpec) -> None:
+        """Commits the intent to send an offsetting order, before it is sent."""
+        sql = "INSERT OR IGNORE INTO offsets VALUES (?, ?, ?, ?)"
+        self._transact([(sql, (spec.order_ref, session_id, to_json(spec), OrderState.INTENDED.value))])
+
+    def note_offset(self, report: OrderReport) -> None:
+        """What the broker says of an offsetting order."""
+        sql = "UPDATE offsets SET state = ? WHERE order_ref = ?"
+        self._transact([(sql, (report.state.value, report.order_ref))])
+
+    def expire_offset(self, order_ref: str) -> None:
+        """An intent that never arrived and is not needed any more."""
+        sql = "UPDATE offsets SET state = ? WHERE order_ref = ?"
+        self._transact([(sql, (OrderState.EXPIRED.value, order_ref))])
+
+    def offsets(self, session_id: str) -> tuple[LedgerOrder, ...]:
+        """Offsetting orders of a session, oldest first."""
+        rows = self._query(
+            "SELECT spec, state FROM offsets WHERE session_id = ? ORDER BY rowid", (session_id,)
+        )
+        return tuple(LedgerOrder(spec=from_json(OrderSpec, row[0]), state=OrderState(row[1])) for row in rows)
+
+    def fact(self, name: str) -> str | None:
+        """A small fact, such as the starting equity of a session or the last heartbeat."""
+        rows = self._query("SELECT value FROM facts WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def note_fact(self, name: str, value: str, *, once: bool = False) -> None:
+        """Stores a fact; `once` keeps the first value."""
+        sql = f"INSERT OR {'IGNORE' if once else 'REPLACE'} INTO facts VALUES (?, ?)"  # noqa: S608
+        self._transact([(sql, (name, value))])
+
+    def close(self) -> None:
+        """Releases the database."""
+        with self._lock:
+            self._connection.close()
+
+    def _query(self, sql: str, parameters: tuple[str | int, ...]) -> list[tuple]:  # type: ignore[type-arg]
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def _transact(self, statements: list[tuple[str, tuple[str | int, ...]]]) -> None:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for sql, parameters in statements:
+                    self._connection.execute(sql, parameters)
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")

@@ -1,0 +1,87 @@
+"""What every shell of the guardian does at every bar: judge, latch, act."""
+
+from collections.abc import Callable, Iterable
+
+from mia_actors.core.market import Bar
+from mia_actors.core.orders import Fill, Permit
+from mia_actors.core.permit_gate import PermitRefusal
+from mia_actors.core.ports import GuardianDesk
+from mia_actors.guardian.core import Assessment, Demand, GuardianCore, TradingState
+from mia_actors.guardian.halt_sequence import HaltSequence, Step
+from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.limits import GuardianSettings
+
+STATES = {Demand.HALT: TradingState.HALTED, Demand.FLATTEN: TradingState.REDUCE_ONLY}
+GUARDIAN = "guardian"
+
+
+class Watch:
+    """Core, latch and halt sequence of one session. One caller at a time."""
+
+    def __init__(
+        self,
+        *,
+        settings: GuardianSettings,
+        core: GuardianCore,
+        latch: Latch,
+        desk: GuardianDesk,
+        instrument: str,
+        session_id: str,
+        now_ns: Callable[[], int],
+    ) -> None:
+        """`now_ns` stamps the latch for people; nothing is decided on it."""
+        self._settings = settings
+        self._core = core
+        self._latch = latch
+        self._now_ns = now_ns
+        self._sequence = HaltSequence(desk=desk, latch=latch, instrument=instrument, session_id=session_id)
+        self.state = latch.read().state
+        self.is_flat = latch.read().is_flat
+        self.assessment: Assessment | None = None
+
+    def add_fills(self, fills: Iterable[Fill]) -> None:
+        """Executions of all clients."""
+        self._core.add_fills(fills)
+
+    def on_bar(self, bar: Bar) -> Assessment:
+        """Judges at the bar's end and acts where that is due.
+
+        Raises:
+            BrokerDisconnected: acting needs the broker and it is away; call again.
+        """
+        self.assessment = self._core.assess(bar.end_ns, bar.close_ticks)
+        demanded = STATES.get(self.assessment.demand)
+        if demanded is not None:
+            self.lower(demanded, reason=self.assessment.reason, who=GUARDIAN)
+        self.act(bar.end_ns, float(bar.end_ns))
+        return self.assessment
+
+    def lower(self, state: TradingState, *, reason: str, who: str) -> None:
+        """Latches a lower state; the disk has it before this returns."""
+        if self._latch.lower(state, reason=reason, who=who, at_ns=self._now_ns()):
+            self.state, self.is_flat = state, False
+
+    def act(self, market_time_ns: int, moment: float) -> Step | None:
+        """One step of making the account flat, while that is not confirmed."""
+        if self.state is TradingState.ACTIVE or self.is_flat:
+            return None
+        step = self._sequence.step(market_time_ns, moment)
+        self.is_flat = step.is_flat
+        return step
+
+    def permit(
+        self, as_of_ns: int, *, epoch: int, executor_incarnation: int, expires_monotonic_ns: int
+    ) -> Permit | PermitRefusal:
+        """A permit as of market time `as_of_ns`, or the reason there is none."""
+        if self.state is not TradingState.ACTIVE:
+            return PermitRefusal(reason=self.state.value, detail=self._latch.read().reason)
+        assessment = self.assessment
+        if assessment is not None and assessment.demand is not Demand.NONE:
+            return PermitRefusal(reason=assessment.demand.name.lower(), detail=assessment.reason)
+        return Permit(
+            epoch=epoch,
+            executor_incarnation=executor_incarnation,
+            as_of_ns=as_of_ns,
+            expires_monotonic_ns=expires_monotonic_ns,
+            position_contracts_max=self._settings.position_contracts_max,
+        )
