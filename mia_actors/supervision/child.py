@@ -20,13 +20,14 @@ import importlib
 import json
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError
 from mia_actors.supervision.ref import Ref
+from mia_actors.supervision.spec import ChildSpec
 
 RESERVED_METHODS = frozenset({"start", "stop"})
 
@@ -115,3 +116,38 @@ def parse_settings(model: type[BaseModel], settings: dict[str, Any]) -> BaseMode
         pydantic.ValidationError: unknown key, missing key, wrong type or value.
     """
     return model.model_validate_json(json.dumps(settings), strict=True)
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """The function named by `module:function`.
+
+    Raises:
+        ConfigError: no such module or function, or the import raised.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except Exception as error:
+        raise ConfigError(f"{path!r} cannot be loaded ({error}); allowed: module:function") from error
+    if not callable(found):
+        raise ConfigError(f"{path!r} is not a function; allowed: module:function")
+    return cast("Callable[..., Any]", found)
+
+
+def check_child(spec: ChildSpec) -> None:
+    """Loads the class and reads the settings as its host will.
+
+    Raises:
+        ConfigError: with the child's name and what is wrong.
+    """
+    try:
+        model = settings_model(load_class(spec.run))
+        parse_settings(model, spec.settings)
+    except ConfigError as error:
+        raise ConfigError(f"{spec.id}: {error}") from error
+    except ValidationError as error:
+        said = "\n".join(
+            f"{spec.id}: settings.{'.'.join(map(str, found['loc']))}: {found['msg']}"
+            for found in error.errors(include_url=False)
+        )
+        raise ConfigError(said) from error

@@ -11,8 +11,8 @@ BUSY_TIMEOUT_S = 5.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
   number INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, incarnation INTEGER NOT NULL,
-  event TEXT NOT NULL, reason TEXT NOT NULL, cause TEXT NOT NULL, traceback TEXT NOT NULL, pid INTEGER NOT NULL,
-  detect_ms REAL, decide_ms REAL, promote_ms REAL, start_ms REAL
+  event TEXT NOT NULL, reason TEXT NOT NULL, cause TEXT NOT NULL, traceback TEXT NOT NULL,
+  pid INTEGER NOT NULL, detect_ms REAL, decide_ms REAL, promote_ms REAL, start_ms REAL
 )
 """
 
@@ -77,7 +77,7 @@ class EventLog:
 def read_events(
     directory: Path, *, after: int = 0, limit: int = 10_000
 ) -> tuple[tuple[int, LoggedEvent], ...]:
-    """Numbered events of a session, running or ended, oldest first; `after` is the last number already seen."""
+    """Numbered events of a session, oldest first; `after` is the last number already seen."""
     path = directory / EVENTS_FILE
     if not path.exists():
         return ()

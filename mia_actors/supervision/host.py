@@ -29,7 +29,8 @@ from mia_actors.supervision.child import (
 )
 from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Reply, ReplyStatus, StartFailed
 from mia_actors.supervision.processes import own_process
-from mia_actors.supervision.ref import Ref, SupervisorRouter
+from mia_actors.supervision.ray_actors import unrestarted_actor
+from mia_actors.supervision.ref import Ref, Router, SupervisorRouter
 from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
 from mia_actors.telemetry.logs import configure_logging, get_logger
 from mia_actors.telemetry.tracing import CONSUMER, AttributeValue, configure_tracing, flush_tracing, span
@@ -52,12 +53,12 @@ def last_words_path(directory: Path, child_id: str, incarnation: int) -> Path:
 class _Part:
     """A child in its host: the object, its slots, and how it ends."""
 
-    def __init__(self, assignment: Assignment, finished: threading.Event) -> None:
+    def __init__(self, assignment: Assignment, router: Router, finished: threading.Event) -> None:
         self.assignment = assignment
         self.closing = False
         self._clock = SystemClock()
         self._finished = finished
-        self._router = SupervisorRouter(assignment.supervisor)
+        self._router = router
         self._refs: dict[str, Ref] = {}
         self._log = get_logger(actor=assignment.child_id, incarnation=assignment.incarnation)
         child_class = load_class(assignment.run)
@@ -135,8 +136,11 @@ class _Part:
 class ChildHost:
     """See the module. Named and detached, it outlives whoever created it."""
 
-    def __init__(self, *, host_id: str, preload: Sequence[str], search_path: Sequence[str]) -> None:
+    def __init__(
+        self, *, host_id: str, preload: Sequence[str], search_path: Sequence[str], supervisor: Any
+    ) -> None:
         self._host_id = host_id
+        self._router = SupervisorRouter(supervisor)
         self._clock = SystemClock()
         self._finished = threading.Event()
         self._part: _Part | None = None
@@ -175,7 +179,7 @@ class ChildHost:
             resource={INCARNATION: str(assignment.incarnation)},
         )
         try:
-            part = _Part(assignment, self._finished)
+            part = _Part(assignment, self._router, self._finished)
             self._part = part
             threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
             part.child.start()
@@ -237,7 +241,7 @@ def _portable(error: MiaError, assignment: Assignment) -> Exception:
 
 
 def host_actor() -> Any:
-    """The Ray actor class of hosts: never restarted by Ray, no retries, no CPU claimed."""
-    groups = {"lifeline": LIFELINE_CALLS, "control": CONTROL_CALLS, "work": WORK_CALLS}
-    options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0}
-    return ray.remote(concurrency_groups=groups, **options)(ChildHost)
+    """The Ray actor class of hosts."""
+    return unrestarted_actor(
+        ChildHost, {"lifeline": LIFELINE_CALLS, "control": CONTROL_CALLS, "work": WORK_CALLS}
+    )

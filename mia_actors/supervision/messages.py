@@ -68,7 +68,6 @@ class Assignment:
     settings: dict[str, Any]
     session: Any
     directory: str
-    supervisor: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

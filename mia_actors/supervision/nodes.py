@@ -124,3 +124,12 @@ def build_nodes(spec: SupervisorSpec) -> tuple[SupervisorNode, dict[str, Node]]:
         return node
 
     return build(spec, None, 0), index
+
+
+def is_gone(node: Node) -> bool:
+    """Whether nothing will start this node as things stand: it ended for good, or what it belongs to did."""
+    parent = node.parent
+    if parent is None:
+        return node.state is NodeState.STOPPING
+    ended = node.state is NodeState.DOWN and parent.state is NodeState.UP and parent.purpose is Purpose.NONE
+    return ended or node.state in {NodeState.REMOVED, NodeState.LEFT_DOWN} or is_gone(parent)

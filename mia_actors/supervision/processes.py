@@ -109,6 +109,12 @@ def own_process() -> ProcessId:
     return found
 
 
+def boot_id() -> str:
+    """Identifies this run of the kernel: start times recorded under another one mean nothing."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text(encoding="ascii").strip() if path.exists() else str(round(psutil.boot_time()))
+
+
 def descendants(process: ProcessId) -> tuple[ProcessId, ...]:
     """Children, their children and so on, living now; empty when `process` is gone."""
     if not process.alive():

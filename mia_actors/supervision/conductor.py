@@ -1,0 +1,399 @@
+"""Carries out what the machine decides, and tells it what became of it. Owned by one thread.
+
+It waits for nothing: whatever takes time happens elsewhere and comes back as a message.
+"""
+
+import signal
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import assert_never
+
+from mia_actors.core.clock import Clock
+from mia_actors.supervision.event_log import LoggedEvent
+from mia_actors.supervision.events import (
+    CallHalt,
+    ChildExited,
+    ChildStarted,
+    ChildStartFailed,
+    Effect,
+    Event,
+    ExitReason,
+    Fact,
+    HaltHandled,
+    KillChild,
+    Report,
+    RetryDue,
+    SetTimer,
+    StartChild,
+    StartOverdue,
+    StartTree,
+    StopChild,
+    StopOverdue,
+    StopTree,
+    TreeDown,
+)
+from mia_actors.supervision.fleet import (
+    Fleet,
+    Host,
+    HostBecame,
+    HostBuried,
+    HostFailed,
+    HostLost,
+    HostReady,
+    HostStopped,
+)
+from mia_actors.supervision.host import last_words_path
+from mia_actors.supervision.inbox import KillAsked, Launch, Message, Refill
+from mia_actors.supervision.machine import TreeMachine
+from mia_actors.supervision.messages import Assignment, Became, Resolution, Whereabouts
+from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
+from mia_actors.supervision.spec import Standby
+
+REFILL_RETRY_S = 5.0
+"""After a spare could not be started it is tried again this much later."""
+NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
+ABOUT_A_PROCESS = frozenset({Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_EXITED})
+
+
+class Conductor:
+    """The machine, the fleet, and what goes between them."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        *,
+        fleet: Fleet,
+        clock: Clock,
+        post: Callable[[Message, float], None],
+        record: Callable[[LoggedEvent], None],
+        call_halt: Callable[[CallHalt], None],
+    ) -> None:
+        self.machine = TreeMachine(launch.tree)
+        self.fleet = fleet
+        self.halt_requested: str | None = None
+        self.playing: dict[str, Host] = {}
+        """Hosts by the child they play or played, until they are buried."""
+        self._launch = launch
+        self._clock = clock
+        self._post = post
+        self._record = record
+        self._call_halt = call_halt
+        self._waiting: deque[tuple[StartChild, float]] = deque()
+        self._lost_s: dict[str, float] = {}
+        self._logged = NOTHING_TO_SAY
+
+    @property
+    def finished(self) -> bool:
+        """The tree is down and no host is left."""
+        return self.machine.outcome is not None and not self.fleet.hosts
+
+    def begin(self) -> None:
+        """Starts all processes at once, then the tree."""
+        children = sum(1 for _ in self._launch.tree.child_specs())
+        for _ in range(children + self._launch.pool.hosts):
+            self.fleet.create()
+        self._feed(StartTree())
+
+    def take(self, message: Message) -> None:
+        """Deals with one message."""
+        match message:
+            case HostReady():
+                self._host_ready(message)
+            case HostFailed():
+                self._host_failed(message)
+            case HostBecame():
+                self._host_became(message)
+            case HostStopped():
+                self._host_stopped(message)
+            case HostLost():
+                self._host_lost(message)
+            case HostBuried():
+                self._host_buried(message)
+            case Refill():
+                self._refill()
+            case KillAsked():
+                self._kill_asked(message)
+            case (
+                StartTree()
+                | StopTree()
+                | ChildStarted()
+                | ChildStartFailed()
+                | ChildExited()
+                | HaltHandled()
+                | StartOverdue()
+                | StopOverdue()
+                | RetryDue()
+            ):
+                self._feed(message)
+            case _:
+                assert_never(message)
+
+    def resolve(self, child_id: str, newer_than: int) -> Resolution:
+        """Where a child is now."""
+        node = self.machine.nodes.get(child_id)
+        if not isinstance(node, ChildNode):
+            return Resolution(whereabouts=Whereabouts.UNKNOWN)
+        host = self.playing.get(child_id)
+        serving = node.state is NodeState.UP and host is not None and host.lost_s is None
+        if serving and host is not None and node.incarnation > newer_than:
+            return Resolution(whereabouts=Whereabouts.UP, incarnation=node.incarnation, host=host.handle)
+        if self.machine.outcome is not None or (node.state is not NodeState.UP and is_gone(node)):
+            return Resolution(whereabouts=Whereabouts.GONE)
+        return Resolution(whereabouts=Whereabouts.COMING)
+
+    # --- from the machine ---
+
+    def _feed(self, event: Event, about: LoggedEvent | None = None) -> None:
+        """Gives the machine an event and carries out its effects; `about` is what to log of a process."""
+        self._logged = about or NOTHING_TO_SAY
+        for effect in self.machine.handle(event, self._clock.monotonic_s()):
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case StartChild():
+                self._waiting.append((effect, self._clock.monotonic_s()))
+                self._hand_out()
+            case StopChild():
+                host = self._host_of(effect)
+                if host is not None:
+                    self.fleet.stop(host)
+            case KillChild():
+                self._kill(effect)
+            case SetTimer():
+                self._post(effect.event, effect.after_s)
+            case CallHalt():
+                self.halt_requested = effect.cause
+                self._call_halt(effect)
+            case Report():
+                self._log(effect)
+            case TreeDown():
+                self._release()
+            case _:
+                assert_never(effect)
+
+    def _kill(self, effect: KillChild) -> None:
+        host = self._host_of(effect)
+        if host is not None:
+            host.end(ExitReason.KILLED, "killed by its supervisor")
+            self.fleet.bury(host)
+            return
+        self._waiting = deque(
+            (start, since_s) for start, since_s in self._waiting if start.child_id != effect.child_id
+        )
+        killed = ChildExited(
+            child_id=effect.child_id,
+            incarnation=effect.incarnation,
+            reason=ExitReason.KILLED,
+            cause="stopped before it had a process",
+        )
+        self._post(killed, 0.0)
+
+    def _host_of(self, effect: StopChild | KillChild) -> Host | None:
+        host = self.playing.get(effect.child_id)
+        return host if host is not None and host.incarnation == effect.incarnation else None
+
+    def _log(self, report: Report) -> None:
+        base = self._logged if report.fact in ABOUT_A_PROCESS else NOTHING_TO_SAY
+        self._record(
+            replace(
+                base,
+                time_ns=self._clock.now_ns(),
+                node=report.node_id,
+                incarnation=report.incarnation,
+                event=report.fact.value,
+                reason=report.reason.value if report.reason is not None else "",
+                cause=report.cause,
+            )
+        )
+
+    def _release(self) -> None:
+        """The tree is down: the processes that play nothing go too."""
+        for host in list(self.fleet.hosts.values()):
+            self.fleet.bury(host)
+
+    # --- processes for children ---
+
+    def _hand_out(self) -> None:
+        """Gives parts to free hosts, the longest waiting first, and starts what is missing."""
+        kept: deque[tuple[StartChild, float]] = deque()
+        while self._waiting:
+            start, since_s = self._waiting.popleft()
+            host = self.fleet.host_for(start.child_id)
+            if host is None or (host.reserved_for is None and self._is_cold(start)):
+                kept.append((start, since_s))
+            else:
+                self._assign(host, start, since_s)
+        self._waiting = kept
+        reserved = {host.reserved_for for host in self.fleet.hosts.values()}
+        for start, _ in kept:
+            if self._is_cold(start) and start.child_id not in reserved:
+                self.fleet.create(reserved_for=start.child_id)
+        for _ in range(sum(not self._is_cold(start) for start, _ in kept) - self.fleet.coming()):
+            self.fleet.create()
+
+    def _is_cold(self, start: StartChild) -> bool:
+        """Whether this life is to have a new process; the first lives all share those begun at the start."""
+        return start.incarnation > 1 and self._node(start.child_id).spec.standby is Standby.COLD
+
+    def _assign(self, host: Host, start: StartChild, since_s: float) -> None:
+        spec = self._node(start.child_id).spec
+        self.playing[start.child_id] = host
+        assignment = Assignment(
+            child_id=start.child_id,
+            incarnation=start.incarnation,
+            run=spec.run,
+            settings=spec.settings,
+            session=self._launch.session,
+            directory=self._launch.directory,
+        )
+        self.fleet.assign(host, assignment, since_s)
+
+    def _refill(self) -> None:
+        """Brings the pool to its size in the background."""
+        if self.machine.outcome is not None or self.machine.root.state is NodeState.STOPPING:
+            return
+        waiting = sum(not self._is_cold(start) for start, _ in self._waiting)
+        for _ in range(self._launch.pool.hosts + waiting - len(self.fleet.spares()) - self.fleet.coming()):
+            self.fleet.create()
+
+    def _node(self, child_id: str) -> ChildNode:
+        node = self.machine.nodes[child_id]
+        if not isinstance(node, ChildNode):
+            raise TypeError(f"{child_id} is a supervisor")
+        return node
+
+    # --- from the processes ---
+
+    def _host_ready(self, message: HostReady) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None:
+            return
+        host.identity = message.identity
+        if self.machine.outcome is not None:
+            host.burying = False  # Ray was asked to kill it before its process was known
+            self.fleet.bury(host)
+        else:
+            self._hand_out()
+
+    def _host_failed(self, message: HostFailed) -> None:
+        host = self.fleet.hosts.pop(message.host_id, None)
+        if host is None:
+            return
+        waiting = next(
+            (start for start, _ in self._waiting if host.reserved_for in {None, start.child_id}), None
+        )
+        self._record(
+            LoggedEvent(
+                time_ns=self._clock.now_ns(),
+                node=waiting.child_id if waiting else "pool",
+                incarnation=0,
+                event="host.start_failed",
+                cause=message.cause,
+            )
+        )
+        if waiting is None:
+            self._post(Refill(), REFILL_RETRY_S)
+            return
+        self._waiting = deque(item for item in self._waiting if item[0] is not waiting)
+        cause = f"no process: {message.cause}"
+        self._feed(ChildStartFailed(child_id=waiting.child_id, incarnation=waiting.incarnation, cause=cause))
+
+    def _host_became(self, message: HostBecame) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or host.child_id is None or host.burying:
+            return
+        outcome = message.outcome
+        if not isinstance(outcome, Became):
+            host.failure = outcome
+            self.fleet.bury(host)
+            return
+        lost_s = self._lost_s.pop(host.child_id, None)
+        about = LoggedEvent(
+            time_ns=0,
+            node=host.child_id,
+            incarnation=host.incarnation,
+            event="",
+            pid=host.identity.process.pid if host.identity else 0,
+            decide_ms=None if lost_s is None else _ms(host.decided_s - lost_s),
+            promote_ms=_ms(outcome.received_s - host.decided_s),
+            start_ms=_ms(outcome.started_s - outcome.received_s),
+        )
+        self._feed(ChildStarted(child_id=host.child_id, incarnation=host.incarnation), about)
+        self._refill()
+
+    def _host_stopped(self, message: HostStopped) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is not None:
+            host.end(ExitReason.SHUTDOWN, message.problem)
+            self.fleet.bury(host)
+
+    def _host_lost(self, message: HostLost) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or host.lost_s is not None or host.identity is None:  # `HostFailed` tells of the last
+            return
+        host.lost_s = message.at_s
+        if host.child_id is not None and not host.burying:
+            self._lost_s[host.child_id] = message.at_s
+        if message.finished:
+            host.end(ExitReason.NORMAL, "finished")
+        elif host.kill_asked_s is not None:
+            host.end(ExitReason.KILLED, "killed by hand")
+        else:
+            host.end(ExitReason.CRASH, message.cause)
+        self.fleet.bury(host)
+
+    def _host_buried(self, message: HostBuried) -> None:
+        host = self.fleet.hosts.pop(message.host_id, None)
+        if host is None:
+            return
+        if host.child_id is None:
+            self._refill()
+            return
+        self.playing.pop(host.child_id, None)
+        about = LoggedEvent(
+            time_ns=0,
+            node=host.child_id,
+            incarnation=host.incarnation,
+            event="",
+            traceback=host.failure.traceback
+            if host.failure
+            else self._last_words(host.child_id, host.incarnation),
+            pid=host.identity.process.pid if host.identity else 0,
+            detect_ms=_ms(host.lost_s - host.kill_asked_s) if host.lost_s and host.kill_asked_s else None,
+        )
+        if host.failure is not None:
+            failed = ChildStartFailed(
+                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
+            )
+            self._feed(failed, about)
+            return
+        said = about.traceback.strip().rpartition("\n")[2]
+        exited = ChildExited(
+            child_id=host.child_id,
+            incarnation=host.incarnation,
+            reason=host.reason or ExitReason.KILLED,
+            cause=said or host.cause,
+        )
+        self._feed(exited, about)
+
+    def _last_words(self, child_id: str, incarnation: int) -> str:
+        path = last_words_path(Path(self._launch.directory), child_id, incarnation)
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def _kill_asked(self, message: KillAsked) -> None:
+        host = self.playing.get(message.child_id)
+        if host is None or host.identity is None:
+            return
+        if message.signal_number == signal.SIGKILL:
+            host.kill_asked_s = self._clock.monotonic_s()
+        host.identity.process.send(message.signal_number)
+
+
+def _ms(duration_s: float) -> float:
+    return round(duration_s * 1000, 3)

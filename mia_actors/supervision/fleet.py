@@ -1,0 +1,232 @@
+"""The processes of a session: hosts being started, spares, hosts that play a child, hosts being buried.
+
+Everything Ray or the kernel reports comes back as a message through `tell`, so that one thread can own this.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import ray
+
+from mia_actors.core.clock import Clock
+from mia_actors.supervision.events import ExitReason
+from mia_actors.supervision.host import host_actor
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed
+from mia_actors.supervision.processes import ProcessId
+from mia_actors.supervision.ray_actors import create_on_node, when_done
+from mia_actors.telemetry.logs import get_logger
+
+BURY_ATTEMPT_S = 5.0
+"""After each such time without a confirmed death it is said and tried again; nothing replaces the undead."""
+UNDERTAKERS = 8
+WORKER_EXIT = re.compile(
+    r"Worker exit type: (?P<kind>\w+) Worker exit detail: (?P<detail>.*?)(?= Some common| There are|$)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReady:
+    """A new host answers and has imported its modules."""
+
+    host_id: str
+    identity: HostIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFailed:
+    """A new host never came to answer."""
+
+    host_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBecame:
+    """A host started its child, or could not."""
+
+    host_id: str
+    outcome: Became | StartFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStopped:
+    """A host's child has drained, or there was a problem with it."""
+
+    host_id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLost:
+    """A host's lifeline ended: its child `finished`, or the process died."""
+
+    host_id: str
+    finished: bool
+    cause: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBuried:
+    """A host's process is certain to be gone."""
+
+    host_id: str
+
+
+News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostBuried
+
+
+@dataclass(slots=True)
+class Host:
+    """One host process and what is known of it."""
+
+    host_id: str
+    handle: Any
+    reserved_for: str | None
+    identity: HostIdentity | None = None
+    child_id: str | None = None
+    incarnation: int = 0
+    decided_s: float = 0.0
+    """When its child was to be started."""
+    kill_asked_s: float | None = None
+    lost_s: float | None = None
+    failure: StartFailed | None = None
+    reason: ExitReason | None = None
+    """Why it ends; the first reason stands."""
+    cause: str = ""
+    burying: bool = False
+
+    def end(self, reason: ExitReason, cause: str) -> None:
+        """Notes why it ends, unless that is known already."""
+        if self.reason is None:
+            self.reason, self.cause = reason, cause
+
+
+class Fleet:
+    """Creates, assigns and buries hosts. Used by one thread."""
+
+    def __init__(
+        self,
+        *,
+        prefix: str,
+        namespace: str,
+        node_id: str,
+        preload: Iterable[str],
+        search_path: Iterable[str],
+        supervisor: Any,
+        clock: Clock,
+        tell: Callable[[News], None],
+    ) -> None:
+        self.hosts: dict[str, Host] = {}
+        self._prefix = prefix
+        self._namespace = namespace
+        self._node_id = node_id
+        self._arguments = {
+            "preload": tuple(preload),
+            "search_path": tuple(search_path),
+            "supervisor": supervisor,
+        }
+        self._clock = clock
+        self._tell = tell
+        self._count = 0
+        self._actor = host_actor()
+        self._undertakers = ThreadPoolExecutor(UNDERTAKERS, thread_name_prefix="undertaker")
+        self._log = get_logger(actor="supervisor")
+
+    def create(self, *, reserved_for: str | None = None) -> None:
+        """Begins to start one host; `HostReady` or `HostFailed` follows."""
+        self._count += 1
+        host_id = f"{self._prefix}-{self._count}"
+        arguments = {"host_id": host_id, **self._arguments}
+        handle = create_on_node(
+            self._actor, host_id, namespace=self._namespace, node_id=self._node_id, arguments=arguments
+        )
+        self.hosts[host_id] = Host(host_id=host_id, handle=handle, reserved_for=reserved_for)
+
+        def ready(identity: HostIdentity | None, error: BaseException | None) -> None:
+            if identity is not None:
+                self._tell(HostReady(host_id=host_id, identity=identity))
+            else:
+                self._tell(HostFailed(host_id=host_id, cause=_said(error) if error else ""))
+
+        def lost(_: None, error: BaseException | None) -> None:
+            cause = "" if error is None else _said(error)
+            at_s = self._clock.monotonic_s()
+            self._tell(HostLost(host_id=host_id, finished=error is None, cause=cause, at_s=at_s))
+
+        when_done(handle.identity.remote(), ready)
+        when_done(handle.lifeline.remote(), lost)
+
+    def spares(self) -> list[Host]:
+        """Hosts that wait for any part, oldest first."""
+        return [host for host in self.hosts.values() if _is_free(host) and host.reserved_for is None]
+
+    def host_for(self, child_id: str) -> Host | None:
+        """A host that may play the child now: one reserved for it, or a spare."""
+        free = [host for host in self.hosts.values() if _is_free(host)]
+        reserved = [host for host in free if host.reserved_for == child_id]
+        return next(iter(reserved or [host for host in free if host.reserved_for is None]), None)
+
+    def coming(self) -> int:
+        """Hosts being started for any part."""
+        return sum(1 for host in self.hosts.values() if host.identity is None and host.reserved_for is None)
+
+    def assign(self, host: Host, assignment: Assignment, decided_s: float) -> None:
+        """Gives a host its part; `HostBecame` follows, or `HostLost` when it dies over it."""
+        host.child_id, host.incarnation = assignment.child_id, assignment.incarnation
+        host.decided_s = decided_s
+
+        def became(outcome: Became | StartFailed | None, error: BaseException | None) -> None:
+            if outcome is not None:
+                self._tell(HostBecame(host_id=host.host_id, outcome=outcome))
+            elif host.lost_s is None:
+                self._log.warning("host.become_failed", host=host.host_id, error=repr(error))
+
+        when_done(host.handle.become.remote(assignment), became)
+
+    def stop(self, host: Host) -> None:
+        """Asks the child to drain; `HostStopped` follows, or `HostLost` when it dies over it."""
+
+        def stopped(problem: str | None, error: BaseException | None) -> None:
+            if problem is not None or error is None:
+                self._tell(HostStopped(host_id=host.host_id, problem=problem or ""))
+
+        when_done(host.handle.stop.remote(), stopped)
+
+    def bury(self, host: Host) -> None:
+        """Makes sure that the process is gone; `HostBuried` follows only when it is certain."""
+        if host.burying:
+            return
+        host.burying = True
+        process = host.identity.process if host.identity else None
+        if process is None:
+            ray.kill(
+                host.handle
+            )  # Ray alone knows where it is being started; `HostReady` or `HostFailed` follows
+        elif not process.alive():
+            self._tell(HostBuried(host_id=host.host_id))
+        else:
+            self._undertakers.submit(self._bury_living, host.host_id, process)
+
+    def _bury_living(self, host_id: str, process: ProcessId) -> None:
+        while not process.kill(BURY_ATTEMPT_S):
+            self._log.error("process.undead", host=host_id, pid=process.pid, waited_s=BURY_ATTEMPT_S)
+        self._tell(HostBuried(host_id=host_id))
+
+
+def _is_free(host: Host) -> bool:
+    return host.identity is not None and host.child_id is None and not host.burying
+
+
+def _said(error: BaseException) -> str:
+    """What Ray says of a death, without its list of guesses."""
+    text = str(error)
+    found = WORKER_EXIT.search(text)
+    if found is not None:
+        return f"process died ({found['kind']}: {found['detail'].strip()})"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

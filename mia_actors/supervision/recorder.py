@@ -1,0 +1,52 @@
+"""Writes the event log and the tree file in a thread of its own: a slow disk delays no restart."""
+
+import queue
+import sqlite3
+import threading
+from pathlib import Path
+
+from mia_actors.supervision.event_log import EventLog, LoggedEvent
+from mia_actors.supervision.snapshot import TreeSnapshot, write_tree
+from mia_actors.telemetry.logs import get_logger
+
+CLOSE_WITHIN_S = 10.0
+
+
+class Recorder:
+    """Takes events and snapshots in order; of several snapshots waiting only the newest is written."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._log = EventLog(directory)
+        self._queue: queue.SimpleQueue[LoggedEvent | TreeSnapshot | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, item: LoggedEvent | TreeSnapshot) -> None:
+        """Will be on disk soon; never blocks."""
+        self._queue.put(item)
+
+    def close(self) -> None:
+        """Everything put before is on disk when it returns."""
+        self._queue.put(None)
+        self._thread.join(CLOSE_WITHIN_S)
+
+    def _run(self) -> None:
+        open_to_more = True
+        while open_to_more:
+            items = [self._queue.get()]
+            while not self._queue.empty():
+                items.append(self._queue.get())
+            open_to_more = None not in items
+            snapshots = [item for item in items if isinstance(item, TreeSnapshot)]
+            events = [item for item in items if isinstance(item, LoggedEvent)]
+            try:
+                if snapshots:
+                    write_tree(self._directory, snapshots[-1])
+                if events:
+                    self._log.append(events)
+            except (OSError, sqlite3.Error):
+                # The record is for people; the children are worth more than it.
+                get_logger(actor="supervisor").exception("recorder.write_failed", events_lost=len(events))
+        self._log.close()

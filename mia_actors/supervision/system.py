@@ -1,0 +1,257 @@
+"""The driver's side of a tree: start it, ask its children, watch it, end it."""
+
+import importlib.util
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from mia_actors.core.clock import Clock, SystemClock
+from mia_actors.core.errors import ConfigError, PermanentError, TargetUnavailable
+from mia_actors.core.ids import RandomIds
+from mia_actors.supervision.child import check_child, load_function
+from mia_actors.supervision.inbox import Launch
+from mia_actors.supervision.messages import HostIdentity
+from mia_actors.supervision.processes import kill_all
+from mia_actors.supervision.ray_actors import create_on_node, when_done
+from mia_actors.supervision.ref import Ref, SupervisorRouter
+from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
+from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.supervisor import supervisor_actor
+from mia_actors.telemetry.logs import get_logger
+
+CREATE_WITHIN_S = 60.0
+ANSWER_WITHIN_S = 5.0
+LOOK_EVERY_S = 0.5
+"""Longest single wait in Ray, so that a signal to the driver is served in between."""
+END_WITHIN_S = 10.0
+
+
+class System:
+    """A running tree. If its supervisor dies, every host of it is ended and `failed` says so."""
+
+    def __init__(self, supervisor: Any, identity: HostIdentity, directory: Path, namespace: str) -> None:
+        self._supervisor = supervisor
+        self._identity = identity
+        self._directory = directory
+        self._namespace = namespace
+        self._clock: Clock = SystemClock()
+        self._log = get_logger(actor="system")
+        self._failed: str | None = None
+        self._ended = threading.Event()
+        """The supervisor said how the tree ended, or died; what it left is ended too."""
+        self._stopped = False
+        when_done(supervisor.lifeline.remote(), self._lifeline_ended)
+
+    @classmethod
+    def start(
+        cls,
+        tree: SupervisorSpec,
+        pool: PoolSpec,
+        session: Any,
+        directory: Path,
+        *,
+        namespace: str,
+        halt_hook: str | None = None,
+        on_progress: Callable[[TreeSnapshot], None] | None = None,
+    ) -> Self:
+        """Begins to start a tree in the connected Ray; `wait_up` waits for it.
+
+        All processes are started at once; the children then start in order. `session` is given to every
+        child; `directory` takes the event log, the tree file, traces and logs; `namespace` must be new to
+        this Ray; `halt_hook` names a function that is called as `hook(reason, session)` in the supervisor's
+        process; `on_progress` is called with the tree after each change until it is up, in its own thread.
+
+        Raises:
+            ConfigError: a class, its settings, a module to preload or the hook is not what it should be.
+            PermanentError: the supervisor could not be started.
+        """
+        _check(tree, pool, halt_hook)
+        directory = directory.absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        launch = Launch(
+            name=f"supervisor-{RandomIds().new_id()}",
+            tree=tree,
+            pool=pool,
+            session=session,
+            directory=str(directory),
+            namespace=namespace,
+            halt_hook=halt_hook,
+            search_path=tuple(str(Path(entry).absolute()) for entry in sys.path),
+        )
+        node_id = ray.get_runtime_context().get_node_id()
+        supervisor = create_on_node(
+            supervisor_actor(),
+            launch.name,
+            namespace=namespace,
+            node_id=node_id,
+            arguments={"launch": launch},
+        )
+        try:
+            identity: HostIdentity = ray.get(supervisor.identity.remote(), timeout=CREATE_WITHIN_S)
+        except (RayError, GetTimeoutError) as error:
+            ray.kill(supervisor)
+            raise PermanentError(f"the supervisor did not start: {error}") from error
+        system = cls(supervisor, identity, directory, namespace)
+        if on_progress is not None:
+            watching = (on_progress,)
+            threading.Thread(target=system._watch, args=watching, name="progress", daemon=True).start()
+        return system
+
+    @property
+    def failed(self) -> str | None:
+        """Why the tree is down although nobody asked for it; None otherwise."""
+        return self._failed
+
+    def ref(self, child_id: str) -> Ref:
+        """A way to ask a child by name."""
+        return Ref(child_id, router=SupervisorRouter(self._supervisor), clock=self._clock)
+
+    def tree(self) -> TreeSnapshot:
+        """The tree as it is, or as it last was when its supervisor is gone.
+
+        Raises:
+            TargetUnavailable: the supervisor is gone and left no tree.
+        """
+        try:
+            return self._changes(after_version=-1, wait_s=0.0)
+        except RayError as error:
+            last = read_tree(self._directory)
+            if last is None:
+                raise TargetUnavailable("the supervisor is gone and left no tree") from error
+            return last
+
+    def wait_up(self, timeout_s: float) -> None:
+        """Returns when every child has been started.
+
+        Raises:
+            PermanentError: the tree gave up instead.
+            TargetUnavailable: it is not up within `timeout_s`.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        version, pending = -1, "the supervisor"
+        while True:
+            remaining_s = deadline_s - self._clock.monotonic_s()
+            if self._failed is not None:
+                raise PermanentError(f"the tree did not start: {self._failed}")
+            if remaining_s <= 0:
+                raise TargetUnavailable(f"the tree was not up within {timeout_s:g} s: {pending} is not")
+            try:
+                tree = self._changes(after_version=version, wait_s=min(remaining_s, LOOK_EVERY_S))
+            except RayError:
+                self._ended.wait(ANSWER_WITHIN_S)
+                self._failed = self._failed or "the supervisor does not answer"
+                continue
+            if tree.outcome is not None:
+                raise PermanentError(f"the tree did not start: {tree.outcome}")
+            if tree.root.state == "up":
+                return
+            version = tree.version
+            pending = (
+                ", ".join(child.id for child in tree.children if child.state == "starting") or "a process"
+            )
+
+    def kill(self, child_id: str, signal_number: int = signal.SIGKILL) -> None:
+        """Sends a signal to a child's process, as chaos would."""
+        ray.get(self._supervisor.kill.remote(child_id, signal_number), timeout=ANSWER_WITHIN_S)
+
+    def stop(self, timeout_s: float = 60.0) -> None:
+        """Stops the tree in reverse order, then the spares, then the supervisor; a second call does nothing.
+
+        What does not end in an orderly way within `timeout_s` is killed. When it returns, the kernel has
+        confirmed the end of every process.
+
+        Raises:
+            PermanentError: a process could not be ended.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        if not self._ended.is_set():
+            try:
+                ray.get(self._supervisor.stop.remote(), timeout=ANSWER_WITHIN_S)
+            except RayError:
+                self._log.warning("supervisor.unreachable")
+            else:
+                self._wait_ended(timeout_s)
+        self._end_processes()
+
+    def _wait_ended(self, timeout_s: float) -> None:
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        while not self._ended.wait(LOOK_EVERY_S):
+            if self._clock.monotonic_s() > deadline_s:
+                self._log.error("tree.stop_overdue", timeout_s=timeout_s)
+                return
+
+    def _end_processes(self) -> None:
+        """Ends the supervisor first, so that it starts nothing more, then what is recorded of the session."""
+        self._identity.process.kill(END_WITHIN_S)
+        tree = read_tree(self._directory)
+        recorded = [view.process for view in tree.processes] if tree is not None else []
+        left = kill_all(recorded, timeout_s=END_WITHIN_S, clock=self._clock)
+        if left:
+            raise PermanentError(f"processes that do not end: {', '.join(str(one.pid) for one in left)}")
+
+    def _end_unrecorded(self) -> None:
+        """Ends hosts that were being made when the supervisor died; Ray knows them by name."""
+        for actor in ray.util.list_named_actors(all_namespaces=True):
+            if actor["namespace"] == self._namespace and actor["name"].startswith(self._identity.host_id):
+                with suppress(ValueError, RayError):  # gone in the meantime
+                    ray.kill(ray.get_actor(actor["name"], namespace=self._namespace))
+
+    def _lifeline_ended(self, outcome: str | None, error: BaseException | None) -> None:
+        if error is None:
+            if outcome != "stopped":
+                self._failed = outcome
+            self._ended.set()
+            return
+        if not self._stopped:
+            threading.Thread(target=self._supervisor_lost, args=(error,), name="supervisor-lost").start()
+
+    def _supervisor_lost(self, error: BaseException) -> None:
+        self._log.error("supervisor.lost", error=str(error))
+        try:
+            self._end_processes()
+            self._end_unrecorded()
+        except (PermanentError, RayError):
+            self._log.exception("system.not_ended")
+        self._failed = "the supervisor died; every process of the tree was ended"
+        self._ended.set()
+
+    def _changes(self, *, after_version: int, wait_s: float) -> TreeSnapshot:
+        pending = self._supervisor.changes.remote(after_version, wait_s)
+        tree: TreeSnapshot = ray.get(pending, timeout=wait_s + ANSWER_WITHIN_S)
+        return tree
+
+    def _watch(self, on_progress: Callable[[TreeSnapshot], None]) -> None:
+        version = -1
+        while not self._ended.is_set() and not self._stopped:
+            try:
+                tree = self._changes(after_version=version, wait_s=LOOK_EVERY_S)
+            except RayError:
+                return
+            if tree.version != version:
+                on_progress(tree)
+            if tree.root.state == "up" or tree.outcome is not None:
+                return
+            version = tree.version
+
+
+def _check(tree: SupervisorSpec, pool: PoolSpec, halt_hook: str | None) -> None:
+    for _, spec in tree.child_specs():
+        check_child(spec)
+    for name in pool.preload:
+        try:
+            found = importlib.util.find_spec(name)
+        except ImportError:
+            found = None
+        if found is None:
+            raise ConfigError(f"preload: there is no module {name!r}")
+    if halt_hook is not None:
+        load_function(halt_hook)

@@ -1,0 +1,52 @@
+"""From the machine's nodes and the fleet's hosts to what people are shown."""
+
+from collections.abc import Mapping
+
+from mia_actors.supervision.fleet import Host
+from mia_actors.supervision.messages import HostIdentity
+from mia_actors.supervision.nodes import ChildNode, SupervisorNode
+from mia_actors.supervision.snapshot import ChildView, ProcessView, SupervisorView
+
+
+def process_view(identity: HostIdentity) -> ProcessView:
+    """The process of a host or of the supervisor."""
+    return ProcessView(
+        host_id=identity.host_id,
+        pid=identity.process.pid,
+        start_time=identity.process.start_time,
+        node_id=identity.node_id,
+    )
+
+
+def view_of(node: SupervisorNode, hosts: Mapping[str, Host], now_s: float) -> SupervisorView:
+    """A supervisor and all below it; `hosts` by the child they play."""
+    children: list[SupervisorView | ChildView] = []
+    for child in node.children:
+        if isinstance(child, SupervisorNode):
+            children.append(view_of(child, hosts, now_s))
+        else:
+            children.append(_child_view(child, hosts.get(child.node_id)))
+    return SupervisorView(
+        id=node.node_id,
+        strategy=node.spec.strategy.value,
+        state=node.state.value,
+        intensity=node.spec.intensity,
+        period_s=node.spec.period_s,
+        restarts_in_window=node.restarts_in_window(now_s),
+        cause=node.cause,
+        children=tuple(children),
+    )
+
+
+def _child_view(node: ChildNode, host: Host | None) -> ChildView:
+    identity = host.identity if host is not None else None
+    return ChildView(
+        id=node.node_id,
+        run=node.spec.run,
+        state=node.state.value,
+        incarnation=node.incarnation,
+        restarts=max(0, node.incarnation - 1),
+        process=process_view(identity) if identity is not None else None,
+        last_exit=node.last_exit.value if node.last_exit is not None else None,
+        last_cause=node.last_cause,
+    )
