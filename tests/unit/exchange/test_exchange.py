@@ -425,6 +425,17 @@ def test_margin_counts_what_works_already(market: Market) -> None:
     assert market.get(market.submit(market.order(BUY, quantity=2))[0]).state is OrderState.WORKING
 
 
+def test_margin_is_asked_of_a_group_together(market: Market) -> None:
+    numbers = market.submit(market.order(BUY, quantity=3), market.order(BUY, quantity=3))
+    assert {market.get(number).state for number in numbers} == {OrderState.REJECTED}
+
+
+def test_protective_legs_do_not_count_as_exposure_of_their_side(market: Market) -> None:
+    market.bracket(entry=LIMIT, limit=9_900)
+    (short,) = market.submit(market.order(SELL, LIMIT, limit=10_100, quantity=5))
+    assert market.get(short).state is OrderState.WORKING
+
+
 def test_protective_legs_ask_for_no_margin(market: Market) -> None:
     market.cash_usd = Decimal(5_000)
     market.__post_init__()
@@ -447,6 +458,9 @@ def test_reducing_order_is_never_rejected_for_margin(market: Market) -> None:
     market.advance(10_000, 10_001, 9_999)
     market.advance(9_960, 9_960, 9_960)  # 41 ticks down: equity is under the margin of one contract
     assert market.exchange.account().available_usd < 0
+    market.submit(
+        market.order(SELL, STOP, stop=9_900)
+    )  # works on the same side and is not a reason to refuse
     flip, out = market.submit(market.order(SELL, quantity=2)) + market.submit(market.order(SELL))
     assert market.get(flip).state is OrderState.REJECTED
     market.advance(9_960, 9_960, 9_960)

@@ -150,6 +150,13 @@ def test_history_never_mixes_contracts(write: Writer, tmp_path: Path) -> None:
     assert tape.history == ()
 
 
+def test_history_days_are_those_the_contract_traded(write: Writer, tmp_path: Path) -> None:
+    wednesday = TUESDAY + dt.timedelta(days=1)
+    content = rows(MONDAY, 5) + rows(TUESDAY, 5, contract="201403") + rows(wednesday, 5)
+    tape = load(write(tmp_path, content), date=wednesday.date(), history_days=1)
+    assert starts(tape.history)[0] == MONDAY
+
+
 def test_times_choose_bars_by_their_start(write: Writer, tmp_path: Path) -> None:
     path = write(tmp_path, rows(TUESDAY, 10))
     tape = load(
