@@ -71,13 +71,6 @@ class Ensemble:
         self._server = EnsembleServer.of(models, cache_entries=self._settings.cache_entries)
         manifest = models.manifest
         self._log.info("models.loaded", version=manifest.version, approve_above=self._settings.approve_above)
-        if manifest.base_timeframe is not self._session.base_timeframe:
-            self._log.warning(
-                "models.base_timeframe_differs",
-                version=manifest.version,
-                trained_on=manifest.base_timeframe.value,
-                session=self._session.base_timeframe.value,
-            )
 
     def stop(self) -> None:
         """Nothing to release."""

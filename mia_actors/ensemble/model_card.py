@@ -14,11 +14,10 @@ The vote is the weighted mean of P(good); it approves above {approve_above:g}.
 
 - **Good** means: {label}
 - **Prior**: the classes were balanced in training, where the base rate was {base_rate:.4f}.
-  P(good) 0.5 means "as likely as any other proposal", {approve_above:g} means {odds:.2f} times those odds.
+  P(good) 0.5 means "as likely as any other sample", {approve_above:g} means {odds:.2f} times those odds.
   It is not the chance that the trade wins.
 - **Inputs**: {features} (schema {feature_schema_version}), each in [0, 1], relative to the proposed side.
 - **Bars**: features from {base_timeframe} bars up, decisions at the end of {entry_timeframe} bars.
-  Where it serves other base bars, the features are of another make than those the scores below come from.
 
 ## What it was made of
 
@@ -29,10 +28,11 @@ The vote is the weighted mean of P(good); it approves above {approve_above:g}.
 
 ## How it did
 
-"Approved" means P(good) above {approve_above:g}; accuracy, precision, recall and F1 are those of that gate.
-Brier score and log loss are taken at the base rate of the training samples; in parentheses is the score of
-always answering that base rate: a model that knows something is below it. USD are per trade of one contract,
-after costs; ± is one standard error, too small where trades overlap in time.
+A sample is one signal, before the other gates of service had their say. "Approved" means P(good) above
+{approve_above:g}; accuracy, precision, recall and F1 are those of that gate. Brier score and log loss are
+taken at the base rate of the training samples; in parentheses is the score of always answering that base
+rate: a model that knows something is below it. USD are per trade of one contract, after costs; ± is one
+standard error, too small where trades overlap in time.
 
 {evidence}
 ## Files
@@ -93,13 +93,13 @@ def _verdict(manifest: Manifest) -> str:
     holdout = manifest.evidence.holdout
     scores = next(found for found in holdout.scores if found.model == ENSEMBLE_NAME)
     mean, error = scores.net_usd_mean_approved, scores.net_usd_standard_error_approved
-    approved = f"It approved {scores.approved} of {scores.samples} proposals"
+    approved = f"It approved {scores.approved} of {scores.samples} samples"
     if mean is None or error is None:
         money = f"{approved}, too few to say what an approval is worth"
     else:
         shown = "is shown" if mean - 2.0 * error > 0.0 else "is NOT shown"
         money = (
-            f"{approved}; they made {mean:+.2f} ± {error:.2f} USD each, all proposals "
+            f"{approved}; they made {mean:+.2f} ± {error:.2f} USD each, all samples "
             f"{scores.net_usd_mean:+.2f} USD: it {shown} to earn money (two standard errors)"
         )
     knows = "better" if scores.log_loss < scores.log_loss_of_base_rate else "no better"
