@@ -1,0 +1,453 @@
+"""One connected API client: greeting, requests, and what it is told."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, cast
+
+from mia_actors.core.clock import NS_PER_S
+from mia_actors.core.orders import OrderState, OrderType, Side, TimeInForce
+from mia_actors.exchange.gateway.framing import Field, FrameReader, MalformedFrame, frame, split
+from mia_actors.exchange.gateway.history import BAR_SIZES
+from mia_actors.exchange.gateway.order_frames import place_order_names
+from mia_actors.exchange.gateway.responses import NOTICES, Formatter, account_lines
+from mia_actors.exchange.orders import ExchangeOrder, NewOrder
+
+if TYPE_CHECKING:
+    from mia_actors.exchange.gateway.server import Gateway
+
+VERSION_MIN, VERSION_MAX = 157, 178
+MESSAGES_PER_S_MAX = 50
+START_API = 71
+CONTRACT = slice(2, 14)
+
+
+class Refused(Exception):
+    """A request the gateway answers with an error."""
+
+    def __init__(self, request_id: int, code: int, text: str) -> None:
+        super().__init__(text)
+        self.request_id, self.code, self.text = request_id, code, text
+
+
+class ApiClient(asyncio.Protocol):
+    """Server side of one connection. Its client id is free again once its last byte has been worked off."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._version = 0
+        self._format: Formatter | None = None
+        self._out: list[bytes] = []
+        self._recent: deque[float] = deque()
+        self._held: dict[int, dict[str, str]] = {}
+        self.client_id: int | None = None
+        self.bar_requests: set[int] = set()
+        self.tick_requests: set[int] = set()
+        self.wants_positions = False
+        self.wants_account = False
+        self._handlers: dict[int, Callable[[list[str]], None]] = {
+            1: self._market_data,
+            2: lambda f: self.tick_requests.discard(int(f[2])),
+            3: self._place,
+            4: self._cancel,
+            5: self._open_orders,
+            6: self._account_updates,
+            7: self._executions,
+            8: lambda _: self._next_id(),
+            9: self._contract_details,
+            15: self._ignore,
+            16: self._all_open_orders,
+            17: lambda _: self.send([15, 1, gateway.account]),
+            20: self._history,
+            25: self._ignore,
+            49: lambda _: self.send([49, 1, gateway.now_ns // NS_PER_S]),
+            50: self._realtime_bars,
+            51: lambda f: self.bar_requests.discard(int(f[2])),
+            58: lambda _: gateway.global_cancel(),
+            59: self._ignore,
+            61: self._positions,
+            62: self._account_summary,
+            63: self._ignore,
+            64: self._stop_positions,
+            START_API: self._start,
+            76: self._account_multi,
+            77: self._ignore,
+            91: lambda f: self.send([93, f[1], 1, 0.0, gateway.product.tick_size]),
+            92: self._pnl,
+            93: self._ignore,
+            94: self._pnl_single,
+            95: self._ignore,
+            99: self._completed,
+        }
+
+    # --- the connection ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A socket was accepted."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Works off whole frames; bytes that are none end the connection, not the server."""
+        try:
+            for payload in self._reader.feed(data):
+                self._receive(payload)
+        except MalformedFrame as error:
+            self._gateway.note_malformed(str(error))
+            self.close()
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The last byte was worked off."""
+        del exc
+        self._transport = None
+        self._gateway.forget(self)
+
+    def close(self) -> None:
+        """Ends the connection after what is queued was sent."""
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def send(self, fields: Sequence[Field]) -> None:
+        """Queues a frame; `flush` writes all that is queued at once."""
+        self._out.append(frame(fields))
+
+    def flush(self) -> None:
+        """Writes what is queued."""
+        if self._out and self._transport is not None:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+
+    @property
+    def formatter(self) -> Formatter:
+        """Frames at this client's server version."""
+        if self._format is None:
+            raise MalformedFrame("a request before the greeting")
+        return self._format
+
+    def _receive(self, payload: bytes) -> None:
+        if self._version == 0:
+            self._greet(payload)
+            return
+        fields = split(payload)
+        self._pace()
+        try:
+            number = int(fields[0])
+            self._handler(number)(fields)
+        except Refused as refused:
+            self.send(self.formatter.error(refused.request_id, refused.code, refused.text))
+        except (ValueError, IndexError, KeyError, InvalidOperation) as error:
+            self._gateway.note_malformed(f"message {fields[0]}: {error}")
+            self.send(self.formatter.error(-1, 321, f"error validating request: {error}"))
+
+    def _handler(self, number: int) -> Callable[[list[str]], None]:
+        if self.client_id is None and number != START_API:
+            raise MalformedFrame("a request before startApi")
+        handler = self._handlers.get(number)
+        if handler is None:
+            raise Refused(-1, 321, f"message {number} is not simulated")
+        return handler
+
+    def _greet(self, payload: bytes) -> None:
+        """`v157..176`, perhaps with options behind a blank; answered by the version both know."""
+        try:
+            low, high = payload.decode().split(" ")[0].removeprefix("v").split("..")
+            version = min(int(high), VERSION_MAX)
+            if int(low) > VERSION_MAX or version < VERSION_MIN:
+                raise MalformedFrame(f"no common version with {payload!r}")
+        except (ValueError, UnicodeDecodeError) as error:
+            raise MalformedFrame("no version string") from error
+        self._version = version
+        gateway = self._gateway
+        self._format = Formatter(version, gateway.contract, gateway.product, gateway.account)
+        self.send([version, gateway.clock_text()])
+
+    def _pace(self) -> None:
+        now_s = self._gateway.monotonic_s()
+        self._recent.append(now_s)
+        while self._recent[0] < now_s - 1:
+            self._recent.popleft()
+        if len(self._recent) > MESSAGES_PER_S_MAX:
+            self.send(self.formatter.error(-1, 100, "Max rate of messages per second has been exceeded"))
+
+    def _ignore(self, _fields: list[str]) -> None:
+        """A request that needs no answer here."""
+
+    def _start(self, fields: list[str]) -> None:
+        wanted = int(fields[2])
+        if not self._gateway.admit(self, wanted):
+            self.send(self.formatter.error(-1, 326, "Unable to connect as the client id is already in use."))
+            self.close()
+            return
+        self.client_id = wanted
+        self.send([15, 1, self._gateway.account])
+        self._next_id()
+        for code, message in NOTICES:
+            self.send(self.formatter.error(-1, code, message))
+
+    def _next_id(self) -> None:
+        self.send([9, 1, self._gateway.next_order_id(self.client_id or 0)])
+
+    # --- contract and market data ---
+
+    def _matches(self, contract: list[str]) -> bool:
+        ours = self._gateway.contract
+        con_id, symbol, kind, expiry, _, _, _, exchange, _, _, local, _ = contract
+        return (
+            con_id in {"0", "", str(ours.con_id)}
+            and symbol in {"", ours.symbol}
+            and kind in {"", "FUT", "CONTFUT"}
+            and (expiry == "" or ours.expiry.startswith(expiry[:8]))
+            and exchange in {"", self._gateway.product.exchange}
+            and local in {"", ours.instrument}
+        )
+
+    def _need(self, request_id: int, contract: list[str]) -> None:
+        if not self._matches(contract):
+            raise Refused(request_id, 200, "No security definition has been found for the request")
+
+    def _contract_details(self, fields: list[str]) -> None:
+        request_id = int(fields[2])
+        self._need(request_id, fields[3:15])
+        self.send(self.formatter.contract_details(request_id))
+        self.send([52, 1, request_id])
+
+    def _market_data(self, fields: list[str]) -> None:
+        request_id = int(fields[2])
+        self._need(request_id, fields[3:15])
+        self.tick_requests.add(request_id)
+        self.send([58, 1, request_id, 1])
+
+    def _realtime_bars(self, fields: list[str]) -> None:
+        request_id = int(fields[2])
+        self._need(request_id, fields[3:15])
+        if fields[16] != "TRADES":
+            raise Refused(request_id, 321, "only TRADES bars are simulated")
+        self.bar_requests.add(request_id)
+
+    def _history(self, fields: list[str]) -> None:
+        request_id = int(fields[1])
+        self._need(request_id, fields[CONTRACT])
+        end, size, duration, what, form, keep = (
+            fields[15],
+            fields[16],
+            fields[17],
+            fields[19],
+            fields[20],
+            fields[21],
+        )
+        if keep == "1" or end != "":
+            raise Refused(request_id, 321, "keepUpToDate and an end time are not simulated; leave both out")
+        timeframe = BAR_SIZES.get(size)
+        if timeframe is None or what != "TRADES":
+            allowed = ", ".join(BAR_SIZES)
+            raise Refused(request_id, 321, f"{size} of {what} is not simulated; TRADES of {allowed} are")
+        try:
+            bars = self._gateway.history(timeframe, duration)
+        except ValueError as error:
+            raise Refused(request_id, 162, f"Historical Market Data Service error: {error}") from error
+        self.send(self.formatter.historical(request_id, bars, epoch=form == "2"))
+
+    # --- account ---
+
+    def _positions(self, _fields: list[str]) -> None:
+        self.wants_positions = True
+        self.send_position()
+        self.send([62, 1])
+
+    def _stop_positions(self, _fields: list[str]) -> None:
+        self.wants_positions = False
+
+    def send_position(self) -> None:
+        """The position as it is; told once it has existed."""
+        exchange = self._gateway.exchange
+        if exchange.executions():
+            self.send(self.formatter.position(exchange.position_contracts, exchange.average_price_ticks))
+
+    def _account_updates(self, fields: list[str]) -> None:
+        self.wants_account = fields[2] == "1"
+        if self.wants_account:
+            self.send_account()
+            self.send([8, 1, self._gateway.clock_text()[9:14]])
+            self.send([54, 1, self._gateway.account])
+
+    def send_account(self) -> None:
+        """The account's values."""
+        for tag, value in account_lines(self._gateway.exchange.account()):
+            self.send(self.formatter.account_value(tag, value))
+
+    def _account_multi(self, fields: list[str]) -> None:
+        request_id = int(fields[2])
+        for tag, value in account_lines(self._gateway.exchange.account()):
+            self.send([73, 1, request_id, self._gateway.account, "", tag, value, "USD"])
+        self.send([74, 1, request_id])
+
+    def _account_summary(self, fields: list[str]) -> None:
+        request_id, wanted = int(fields[2]), set(fields[4].split(","))
+        for tag, value in account_lines(self._gateway.exchange.account()):
+            if tag in wanted or "All" in wanted:
+                self.send([63, 1, request_id, self._gateway.account, tag, value, "USD"])
+        self.send([64, 1, request_id])
+
+    def _pnl(self, fields: list[str]) -> None:
+        values = self._gateway.exchange.account()
+        realized, unrealized = values.realized_usd, values.unrealized_usd
+        self.send([94, int(fields[1]), realized + unrealized, unrealized, realized])
+
+    def _pnl_single(self, fields: list[str]) -> None:
+        exchange = self._gateway.exchange
+        values = exchange.account()
+        realized, unrealized = values.realized_usd, values.unrealized_usd
+        request_id = int(fields[1])
+        position = exchange.position_contracts
+        self.send([95, request_id, position, realized + unrealized, unrealized, realized, Decimal(0)])
+
+    # --- orders ---
+
+    def _place(self, fields: list[str]) -> None:
+        names = place_order_names(self._version)
+        order_id = int(fields[1])
+        if len(fields) != len(names):
+            text = f"placeOrder has {len(fields)} fields, {len(names)} are simulated (no legs, scale or algo)"
+            raise Refused(order_id, 321, text)
+        values = dict(zip(names, fields, strict=True))
+        if not self._matches(fields[2:14]):
+            raise Refused(order_id, 200, "No security definition has been found for the request")
+        if values["whatIf"] == "1":
+            self._what_if(order_id, values)
+            return
+        known = self._gateway.order_of(self.client_id or 0, order_id)
+        if known is not None:
+            self._modify(known, values)
+            return
+        self._new_order(order_id, values)  # refuses now what would be refused when it is transmitted
+        self._held[order_id] = values
+        if values["transmit"] == "1":
+            self._transmit(order_id)
+
+    def _transmit(self, last_id: int) -> None:
+        """Submits the last order and all that was held for it: its parent, the parent's other children."""
+        parent_id = int(self._held[last_id]["parentId"] or 0)
+        family = [
+            order_id
+            for order_id, values in self._held.items()
+            if order_id == last_id
+            or (parent_id and (order_id == parent_id or int(values["parentId"] or 0) == parent_id))
+        ]
+        family.sort()
+        group = []
+        for order_id in family:
+            values = self._held.pop(order_id)
+            group.append(self._new_order(order_id, values, {number: at for at, number in enumerate(family)}))
+        self._gateway.submit(group)
+
+    def _new_order(
+        self, order_id: int, values: dict[str, str], places: dict[int, int] | None = None
+    ) -> NewOrder:
+        try:
+            order_type = OrderType(values["orderType"])
+        except ValueError:
+            raise Refused(order_id, 321, f"order type {values['orderType']!r} is not simulated") from None
+        quantity = Decimal(values["totalQuantity"])
+        if quantity != int(quantity) or quantity < 1:
+            raise Refused(order_id, 434, f"The order size {quantity} is not a positive whole number")
+        limited = order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
+        stopped = order_type in {OrderType.STOP, OrderType.STOP_LIMIT}
+        parent_id = int(values["parentId"] or 0)
+        parent = self._gateway.order_of(self.client_id or 0, parent_id) if parent_id else None
+        inside = places.get(parent_id) if places and parent is None and parent_id else None
+        return NewOrder(
+            client_id=self.client_id or 0,
+            order_id=order_id,
+            order_ref=values["orderRef"],
+            side=Side(values["action"]),
+            quantity=int(quantity),
+            order_type=order_type,
+            limit_ticks=self._ticks(order_id, values["lmtPrice"]) if limited else None,
+            stop_ticks=self._ticks(order_id, values["auxPrice"]) if stopped else None,
+            tif=TimeInForce(values["tif"] or "DAY"),
+            parent_perm_id=parent.perm_id if parent else None,
+            parent_index=inside,
+            oca_group=values["ocaGroup"],
+        )
+
+    def _ticks(self, order_id: int, price: str) -> int:
+        try:
+            return self._gateway.product.ticks_of(price)
+        except ValueError:
+            text = "The price does not conform to the minimum price variation for this contract."
+            raise Refused(order_id, 110, text) from None
+
+    def _modify(self, known: ExchangeOrder, values: dict[str, str]) -> None:
+        order_id = known.order_id
+        if known.state.is_final:
+            raise Refused(order_id, 104, "Cannot modify a filled or cancelled order.")
+        wanted = self._new_order(order_id, values)
+        self._gateway.modify(known.perm_id, wanted)
+
+    def _what_if(self, order_id: int, values: dict[str, str]) -> None:
+        wanted = self._new_order(order_id, values)
+        terms = self._gateway.exchange.terms
+        shown = {
+            "orderId": str(order_id),
+            "clientId": str(self.client_id),
+            "orderType": wanted.order_type.value,
+        }
+        self.send(self.formatter.what_if(shown, terms.initial_margin_usd_per_contract * wanted.quantity))
+
+    def _cancel(self, fields: list[str]) -> None:
+        order_id = int(fields[2])
+        if self._held.pop(order_id, None) is not None:
+            return
+        known = self._gateway.order_of(self.client_id or 0, order_id)
+        if known is None:
+            raise Refused(order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found.")
+        if known.state.is_final:
+            text = (
+                f"OrderId {order_id} that needs to be cancelled can not be cancelled, state: {known.state}."
+            )
+            raise Refused(order_id, 10148, text)
+        self._gateway.cancel(known.perm_id)
+
+    def told_cancelled(self, order: ExchangeOrder) -> None:
+        """The notice that goes with a cancelled order of one's own."""
+        if order.state is OrderState.CANCELLED:
+            text = f"Order Canceled - reason:{order.reason}"
+            self.send(self.formatter.error(order.order_id, 202, text))
+        if order.state is OrderState.REJECTED:
+            self.send(self.formatter.error(order.order_id, 201, f"Order rejected - reason:{order.reason}"))
+
+    def send_order(self, order: ExchangeOrder) -> None:
+        """An order's present state: openOrder, then orderStatus."""
+        parent = self._gateway.exchange.order(order.parent_perm_id) if order.parent_perm_id else None
+        parent_id = parent.order_id if parent else 0
+        self.send(self.formatter.open_order(order, order.order_id, parent_id))
+        self.send(self.formatter.order_status(order, order.order_id, parent_id))
+
+    def _open_orders(self, _fields: list[str]) -> None:
+        for order in self._gateway.exchange.working_orders():
+            if order.client_id == self.client_id:
+                self.send_order(order)
+        self.send([53, 1])
+
+    def _all_open_orders(self, _fields: list[str]) -> None:
+        for order in self._gateway.exchange.working_orders():
+            self.send_order(order)
+        self.send([53, 1])
+
+    def _completed(self, _fields: list[str]) -> None:
+        for order in self._gateway.exchange.orders():
+            if order.state.is_final:
+                self.send(self.formatter.completed_order(order))
+        self.send([102])
+
+    def _executions(self, fields: list[str]) -> None:
+        request_id, of_client = int(fields[2]), int(fields[3] or 0)
+        for execution in self._gateway.exchange.executions():
+            if of_client in {0, execution.order.client_id}:
+                self.send(self.formatter.execution(request_id, execution, execution.order.order_id))
+                self.send(self.formatter.commission(execution))
+        self.send([55, 1, request_id])
