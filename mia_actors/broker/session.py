@@ -431,7 +431,9 @@ def _completed_report(trade: Any) -> OrderReport:
 
 
 def _was_rejected(trade: Any) -> bool:
-    return trade.orderStatus.status == "Inactive" or any(is_rejection(entry.errorCode) for entry in trade.log)
+    return trade.orderStatus.status == "Inactive" or any(
+        entry.errorCode and is_rejection(entry.errorCode) for entry in trade.log
+    )
 
 
 def _rejection(trade: Any) -> str:

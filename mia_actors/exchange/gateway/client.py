@@ -412,8 +412,8 @@ class ApiClient(asyncio.Protocol):
             raise Refused(order_id, 10148, text)
         self._gateway.cancel(known.perm_id)
 
-    def told_cancelled(self, order: ExchangeOrder) -> None:
-        """The notice that goes with a cancelled order of one's own."""
+    def tell_ended(self, order: ExchangeOrder) -> None:
+        """The notice that goes before the last state of a cancelled or rejected order of one's own."""
         if order.state is OrderState.CANCELLED:
             text = f"Order Canceled - reason:{order.reason}"
             self.send(self.formatter.error(order.order_id, 202, text))

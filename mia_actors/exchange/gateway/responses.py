@@ -154,7 +154,7 @@ class Formatter:
                 | {
                     "msgId": "101",
                     "filledQuantity": str(order.filled),
-                    "completedTime": self._stamp(order.finished_at_ns or 0, epoch=False),
+                    "completedTime": _date_text(order.finished_at_ns or 0),
                     "completedStatus": status,
                 },
             )
@@ -283,7 +283,11 @@ class Formatter:
     def _stamp(self, time_ns: int, *, epoch: bool) -> Field:
         if epoch:
             return time_ns // NS_PER_S
-        return utc_datetime(time_ns).strftime("%Y%m%d %H:%M:%S UTC")
+        return _date_text(time_ns)
+
+
+def _date_text(time_ns: int) -> str:
+    return utc_datetime(time_ns).strftime("%Y%m%d %H:%M:%S UTC")
 
 
 def status_word(order: ExchangeOrder) -> str:

@@ -1,7 +1,7 @@
 """The gateway: clients, exchange and the pace of the market, in one asyncio loop.
 
-All frames of one 5-second bar go to a client in one write: executions and order changes first, then the bar, so
-that whoever has the bar has its fills.
+All frames of one 5-second bar go to a client in one write: executions and order changes first, then the bar,
+so that whoever has the bar has its fills.
 """
 
 import asyncio
@@ -190,9 +190,9 @@ class Gateway:
             self._queue_execution(event.execution)
             return
         for client in self._seeing(event.order.client_id):
-            client.send_order(event.order)
             if client.client_id == event.order.client_id:
-                client.told_cancelled(event.order)
+                client.tell_ended(event.order)
+            client.send_order(event.order)
 
     def _queue_execution(self, execution: Execution) -> None:
         for client in self._seeing(execution.order.client_id):

@@ -1,0 +1,115 @@
+"""The guardian's own session: its market data, everybody's executions, and what another client id may do."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
+from mia_actors.core.clock import Clock
+from mia_actors.core.errors import BrokerDisconnected
+from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.orders import Fill, OrderReport, OrderSpec
+from mia_actors.core.session import Connection
+from mia_actors.core.units import Contract, Product
+
+BACKFILL = "1800 S"
+BACKOFF_MIN_S = 0.02
+BACKOFF_MAX_S = 1.0
+
+
+class GuardianSession:
+    """One connection at a time, as a `GuardianDesk`; the gateway's master client id, so it sees every client.
+
+    Callbacks run in the session's thread, in the order of the wire: executions of a bar before the bar.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        product: Product,
+        *,
+        contract_month: str | None,
+        roll_days: int,
+        limits: SessionLimits,
+        monotonic_ns: Callable[[], int],
+        events: SessionEvents,
+    ) -> None:
+        self._session = IbSession(
+            connection, product, limits=limits, events=events, monotonic_ns=monotonic_ns
+        )
+        self._contract_month = contract_month
+        self._roll_days = roll_days
+
+    def connect(self) -> Contract:
+        """Connects, chooses the contract, subscribes; one attempt.
+
+        Raises:
+            BrokerDisconnected: refused, or a list did not come to its end.
+        """
+        try:
+            self._session.connect()
+            contract = self._session.choose_contract(month=self._contract_month, roll_days=self._roll_days)
+            self._session.subscribe_bars()
+        except BaseException:
+            self._session.close()
+            raise
+        return contract
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._session.close()
+
+    def fills(self) -> tuple[Fill, ...]:
+        """Executions of the day of all clients."""
+        return self._session.fills()
+
+    def equity_usd(self) -> Decimal:
+        """Equity by the broker's word at the connect."""
+        return self._session.net_liquidation_usd()
+
+    def last_bar(self) -> Bar | None:
+        """The newest closed 5-second bar by the broker's history; None before the first."""
+        found = self._session.history(Timeframe.S5, BACKFILL)
+        return found[-1] if found else None
+
+    def global_cancel(self) -> None:
+        """See `GuardianDesk.global_cancel`."""
+        self._session.global_cancel()
+
+    def working_orders(self) -> int:
+        """See `GuardianDesk.working_orders`."""
+        return self._session.working_orders()
+
+    def position_contracts(self) -> int:
+        """See `GuardianDesk.position_contracts`."""
+        return self._session.position_contracts()
+
+    def place_offset(self, order: OrderSpec) -> OrderReport:
+        """See `GuardianDesk.place_offset`."""
+        (report,) = self._session.place([order])
+        return report
+
+    def offset_report(self, order_ref: str) -> OrderReport | None:
+        """See `GuardianDesk.offset_report`."""
+        found = {report.order_ref: report for report in self._session.snapshot().orders}
+        return found.get(order_ref)
+
+
+def connected(
+    make: Callable[[], GuardianSession], *, within_s: float, clock: Clock, stop: Callable[[], bool]
+) -> tuple[GuardianSession, Contract]:
+    """A connected session, by as many attempts as fit into the time; a dead predecessor's client id frees soon.
+
+    Raises:
+        BrokerDisconnected: the last attempt's reason.
+    """
+    deadline_s = clock.monotonic_s() + within_s
+    backoff_s = BACKOFF_MIN_S
+    while True:
+        session = make()
+        try:
+            return session, session.connect()
+        except BrokerDisconnected:
+            if clock.monotonic_s() + backoff_s > deadline_s or stop():
+                raise
+            clock.sleep_s(backoff_s)
+            backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
