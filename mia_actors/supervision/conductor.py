@@ -45,7 +45,7 @@ from mia_actors.supervision.fleet import (
     HostStopped,
 )
 from mia_actors.supervision.host import last_words_path
-from mia_actors.supervision.inbox import KillAsked, Launch, Message, Refill
+from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
 from mia_actors.supervision.messages import Assignment, Became, Resolution, Whereabouts
 from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
@@ -113,8 +113,6 @@ class Conductor:
                 self._host_buried(message)
             case Refill():
                 self._refill()
-            case KillAsked():
-                self._kill_asked(message)
             case (
                 StartTree()
                 | StopTree()
@@ -142,6 +140,15 @@ class Conductor:
         if self.machine.outcome is not None or (node.state is not NodeState.UP and is_gone(node)):
             return Resolution(whereabouts=Whereabouts.GONE)
         return Resolution(whereabouts=Whereabouts.COMING)
+
+    def kill(self, child_id: str, signal_number: int) -> bool:
+        """Sends a signal to a child's process by hand; False when it has none."""
+        host = self.playing.get(child_id)
+        if host is None or host.identity is None:
+            return False
+        if signal_number == signal.SIGKILL:
+            host.kill_asked_s = self._clock.monotonic_s()
+        return host.identity.process.send(signal_number)
 
     # --- from the machine ---
 
@@ -385,14 +392,6 @@ class Conductor:
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
-
-    def _kill_asked(self, message: KillAsked) -> None:
-        host = self.playing.get(message.child_id)
-        if host is None or host.identity is None:
-            return
-        if message.signal_number == signal.SIGKILL:
-            host.kill_asked_s = self._clock.monotonic_s()
-        host.identity.process.send(message.signal_number)
 
 
 def _ms(duration_s: float) -> float:

@@ -13,15 +13,7 @@ class Refill:
     """The pool is to be looked at again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillAsked:
-    """Somebody sends a signal to a child's process by hand."""
-
-    child_id: str
-    signal_number: int
-
-
-Message: TypeAlias = Event | News | Refill | KillAsked
+Message: TypeAlias = Event | News | Refill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

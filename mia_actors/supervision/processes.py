@@ -128,6 +128,18 @@ def descendants(process: ProcessId) -> tuple[ProcessId, ...]:
     return tuple(found)
 
 
+def marked(name: str, value: str) -> tuple[ProcessId, ...]:
+    """Processes of this user started with an environment variable of this value, except this one."""
+    found: list[ProcessId] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(name) == value:
+                identity = ProcessId.of(process.pid)
+                if identity is not None:
+                    found.append(identity)
+    return tuple(found)
+
+
 def kill_all(processes: Iterable[ProcessId], *, timeout_s: float, clock: Clock) -> tuple[ProcessId, ...]:
     """Kills all at once and waits for all within one limit.
 

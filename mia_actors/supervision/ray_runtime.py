@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,7 @@ from ray._private.parameter import RayParams
 
 from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.errors import ConfigError, PermanentError
-from mia_actors.supervision.processes import ProcessId, boot_id, descendants, kill_all, own_process
+from mia_actors.supervision.processes import ProcessId, boot_id, descendants, kill_all, marked, own_process
 from mia_actors.supervision.snapshot import TREE_FILE, read_tree
 from mia_actors.telemetry.logs import get_logger
 
@@ -43,7 +44,14 @@ TEMP_LENGTH_MAX = 40
 OBJECT_STORE_BYTES = 100 * 1024 * 1024
 """Messages between our actors are small and never go through the object store."""
 END_WITHIN_S = 10.0
+PROBE_WITHIN_S = 3.0
+MARK = "MIA_RAY_DIRECTORY"
+"""Variable that every process of a Ray of ours is started with; its value, a random name, is used once."""
 PRINT_TO_STDSTREAM: Any = vars(ray_worker)["print_to_stdstream"]
+NONE_TO_JOIN = (
+    "no Ray to join at {address!r} ({error}); allowed: local, auto, HOST:PORT of a running Ray, "
+    "with RAY_AUTH_MODE and its token set as on that Ray"
+)
 TREE_PLACES = (TREE_FILE, f"*/{TREE_FILE}", f"*/*/{TREE_FILE}")
 """Where below a state directory sessions keep their trees."""
 
@@ -85,15 +93,15 @@ class RayRuntime:
         directory.mkdir(parents=True, exist_ok=True)
         token_path = _write_token(directory)
         temp_dir = _short_temp_dir()
-        restore = _set_environment(_environment(token_path))
+        restore = _set_environment(_environment(token_path, temp_dir))
         _be_quiet(quiet=not verbose)
         runtime = cls("", node=None, directory=directory, temp_dir=temp_dir, restore=restore)
         try:
             runtime._record()
             with _signal_handlers_kept(), _loopback_only():
                 runtime._start_node(cpus)
-                runtime._record()
                 _connect(runtime.address, verbose=verbose)
+            runtime._record()
         except BaseException:
             runtime.stop()
             raise
@@ -107,18 +115,23 @@ class RayRuntime:
             ConfigError: there is none, or it refuses us.
         """
         _refuse_when_connected()
+        if address != "auto":
+            _probe(address)
         _be_quiet(quiet=not verbose)
         try:
             with _signal_handlers_kept():
                 context = _connect(address, verbose=verbose)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError(
-                f"no Ray to join at {address!r} ({error}); allowed: local, auto, HOST:PORT of a running Ray, "
-                "with RAY_AUTH_MODE and its token set as on that Ray"
-            ) from error
+            raise ConfigError(NONE_TO_JOIN.format(address=address, error=error)) from error
         return cls(
             str(context.address_info["gcs_address"]), node=None, directory=None, temp_dir=None, restore={}
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """Disconnects, and ends a Ray of our own with every process of it; a second call does nothing.
@@ -191,8 +204,8 @@ class RayRuntime:
 def clean_leftovers(directory: Path, *, clock: Clock | None = None) -> int:
     """Ends what a driver that was killed left running: its Ray, its hosts, its files.
 
-    Touches only processes recorded in `directory` or below whose start time is the recorded one. The caller
-    makes sure that no session runs with this directory.
+    Touches only processes recorded in `directory` or below whose start time is the recorded one, and those
+    that carry the recorded mark. The caller makes sure that no session runs with this directory.
 
     Returns:
         How many processes had to be ended.
@@ -212,12 +225,14 @@ def clean_leftovers(directory: Path, *, clock: Clock | None = None) -> int:
             tree = read_tree(path.parent)
             if tree is not None and tree.boot_id == this_boot:
                 recorded += [view.process for view in tree.processes]
+    temp_dir = Path(record.get("temp_dir", ""))
+    if temp_dir.name:
+        recorded += marked(MARK, str(temp_dir))
     living = [process for process in dict.fromkeys(recorded) if process.alive()]
     family = dict.fromkeys([*living, *(below for process in living for below in descendants(process))])
     left = kill_all(family, timeout_s=END_WITHIN_S, clock=clock)
     if left:
         raise PermanentError(f"processes of an earlier session do not end: {[one.pid for one in left]}")
-    temp_dir = Path(record.get("temp_dir", ""))
     if temp_dir.name.startswith(TEMP_PREFIX):
         shutil.rmtree(temp_dir, ignore_errors=True)
     record_path.unlink(missing_ok=True)
@@ -243,6 +258,15 @@ def _connect(address: str, *, verbose: bool) -> Any:
     return ray.init(
         address=address, log_to_driver=verbose, logging_level=logging.INFO if verbose else logging.ERROR
     )
+
+
+def _probe(address: str) -> None:
+    """Ray would try for minutes to reach an address where nothing listens."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=PROBE_WITHIN_S).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(NONE_TO_JOIN.format(address=address, error=error)) from error
 
 
 def _be_quiet(*, quiet: bool) -> None:
@@ -279,9 +303,10 @@ def _short_temp_dir() -> Path:
     return Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir="/tmp"))
 
 
-def _environment(token_path: Path) -> dict[str, str]:
+def _environment(token_path: Path, temp_dir: Path) -> dict[str, str]:
     """What Ray's processes and the driver read; inherited by nobody else."""
     return {
+        MARK: str(temp_dir),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_path),
         "RAY_USAGE_STATS_ENABLED": "0",

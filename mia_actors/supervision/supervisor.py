@@ -30,7 +30,7 @@ from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import CallHalt, HaltHandled, StopTree
 from mia_actors.supervision.fleet import Fleet
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
-from mia_actors.supervision.inbox import KillAsked, Launch, Message
+from mia_actors.supervision.inbox import Launch, Message
 from mia_actors.supervision.messages import HostIdentity, Resolution, Whereabouts
 from mia_actors.supervision.processes import boot_id, own_process
 from mia_actors.supervision.ray_actors import unrestarted_actor
@@ -112,9 +112,10 @@ class Supervisor:
         self._inbox.put(StopTree())
 
     @ray.method(concurrency_group="control")
-    def kill(self, child_id: str, signal_number: int) -> None:
-        """Sends a signal to a child's process as if it came from outside."""
-        self._inbox.put(KillAsked(child_id=child_id, signal_number=signal_number))
+    def kill(self, child_id: str, signal_number: int) -> bool:
+        """Sends a signal to a child's process as if it came from outside; False when it has none."""
+        with self._changed:
+            return self._conductor.kill(child_id, signal_number)
 
     @ray.method(concurrency_group="control")
     def changes(self, after_version: int, timeout_s: float) -> TreeSnapshot:

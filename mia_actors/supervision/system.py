@@ -104,6 +104,12 @@ class System:
             threading.Thread(target=system._watch, args=watching, name="progress", daemon=True).start()
         return system
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     @property
     def failed(self) -> str | None:
         """Why the tree is down although nobody asked for it; None otherwise."""
@@ -158,8 +164,14 @@ class System:
             )
 
     def kill(self, child_id: str, signal_number: int = signal.SIGKILL) -> None:
-        """Sends a signal to a child's process, as chaos would."""
-        ray.get(self._supervisor.kill.remote(child_id, signal_number), timeout=ANSWER_WITHIN_S)
+        """Sends a signal to a child's process, as chaos would; it was sent when this returns.
+
+        Raises:
+            TargetUnavailable: the child has no process now.
+        """
+        sent = ray.get(self._supervisor.kill.remote(child_id, signal_number), timeout=ANSWER_WITHIN_S)
+        if not sent:
+            raise TargetUnavailable(f"{child_id} has no process now")
 
     def stop(self, timeout_s: float = 60.0) -> None:
         """Stops the tree in reverse order, then the spares, then the supervisor; a second call does nothing.
