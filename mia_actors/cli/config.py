@@ -1,16 +1,19 @@
 """The document `supervision.yaml`: the session, its connections, the standby pool and the tree."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mia_actors.broker.actor import BrokerSettings
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import PRODUCTS
+from mia_actors.supervision.child import parse_settings
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
 from mia_actors.supervision.yaml_file import load_yaml, validate_children
 
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 LIVE_PORTS = frozenset({4001, 7496})
 """Where TWS and IB Gateway listen for a live account; refused until live trading is its own switch."""
 INSTRUMENTS = tuple(PRODUCTS)
@@ -36,7 +39,9 @@ class ConnectionSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(default="127.0.0.1", description="Host of TWS or IB Gateway; the simulated one ignores it.")
+    host: str = Field(
+        default="127.0.0.1", description="Host of TWS or IB Gateway; the simulated one ignores it."
+    )
     port: int = Field(default=4002, ge=1, le=65535, description="4002 gateway paper, 7497 TWS paper.")
     client_id: int = Field(ge=1, le=999, description="Fixed API client id; each connection has its own.")
 
@@ -71,6 +76,23 @@ def load_config(path: Path) -> SystemConfig:
                 "every connection needs its own"
             )
     return config
+
+
+def child_settings(config: SystemConfig, child_id: str, model: type[SettingsT]) -> SettingsT:
+    """Settings the tree gives a child, as its model; the document was checked before.
+
+    Raises:
+        ConfigError: the tree has no such child.
+    """
+    for _, child in config.tree.child_specs():
+        if child.id == child_id:
+            return cast("SettingsT", parse_settings(model, child.settings))
+    raise ConfigError(f"tree: there is no child {child_id!r}")
+
+
+def history_days(config: SystemConfig) -> int:
+    """The broker's warm-up, so that the simulated gateway and a backtest keep as much."""
+    return child_settings(config, "broker", BrokerSettings).history_days
 
 
 def session_connections(

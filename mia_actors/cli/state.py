@@ -70,7 +70,9 @@ def open_state(path: Path) -> StateDirectory:
     except FileExistsError:
         raise ConfigError(f"{path}: is a file; --state wants a directory") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); free space or name another --state") from error
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}); free space or name another --state"
+        ) from error
     if found != STATE_VERSION:
         raise ConfigError(
             f"{path}: made by another version (state version {found!r}, this one writes {STATE_VERSION!r}); "

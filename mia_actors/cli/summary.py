@@ -82,7 +82,9 @@ class Summary:
 
     def view(self) -> RenderableType:
         """What a person reads at the end."""
-        title = f"Session {self.session_id}: {self.instrument}" + ("  (simulated market)" if self.simulated else "")
+        title = f"Session {self.session_id}: {self.instrument}" + (
+            "  (simulated market)" if self.simulated else ""
+        )
         facts = Table.grid(padding=(0, 2))
         for name, value in self._facts():
             facts.add_row(Text(name, style="dim"), value)
@@ -97,11 +99,17 @@ class Summary:
         latency = self.latency
         return [
             ("cycles", f"{self.counts.cycles:,}"),
-            ("signals", f"{self.counts.signals:,} cycles with a strategy's call, {self.counts.approved} entered"),
+            (
+                "signals",
+                f"{self.counts.signals:,} cycles with a strategy's call, {self.counts.approved} entered",
+            ),
             ("orders, fills", f"{self.ledger.orders}, {self.ledger.fills}"),
             ("profit and loss", f"{self.pnl_usd:+.2f} USD after commissions, {len(self.trades)} round trips"),
             ("final position", f"{self.final_position:+d}" if self.final_position else "flat"),
-            ("cycle latency", f"p50 {latency.p50} ms, p95 {latency.p95} ms, p99 {latency.p99} ms, max {latency.max} ms"),
+            (
+                "cycle latency",
+                f"p50 {latency.p50} ms, p95 {latency.p95} ms, p99 {latency.p99} ms, max {latency.max} ms",
+            ),
             ("restarts", str(self.restarts)),
             ("guardian", f"{self.guardian_state}, level {self.guardian_level}"),
             ("ledger", self.ledger.sha256),
@@ -122,7 +130,11 @@ def _trades(trades: Sequence[ClosedTrade]) -> Table:
     for trade in trades:
         side = "long" if trade.side.sign > 0 else "short"
         table.add_row(
-            _moment(trade.opened_at_ns), _moment(trade.closed_at_ns), side, str(trade.quantity), f"{trade.net_usd:+.2f}"
+            _moment(trade.opened_at_ns),
+            _moment(trade.closed_at_ns),
+            side,
+            str(trade.quantity),
+            f"{trade.net_usd:+.2f}",
         )
     return table
 

@@ -70,6 +70,15 @@ def load_tape(selection: TapeSelection) -> Tape:
     return _FileTape(selection).load()
 
 
+def contracts_of(source: str) -> tuple[str, ...]:
+    """Names of the contracts in a tape's file, as the file writes them.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return tuple(TapeFile(Path(source)).index().contract_names)
+
+
 class _FileTape:
     """Loading one selection from one file, step by step."""
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mia_actors.broker.guardian_desk import GuardianSession, connected
 from mia_actors.broker.session import SessionEvents, SessionLimits
-from mia_actors.core.clock import NS_PER_S, Clock, iso_utc
+from mia_actors.core.clock import NS_PER_S, Clock, SystemClock, iso_utc
 from mia_actors.core.errors import ConfigError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
-from mia_actors.core.session import Connection
+from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.core.units import Product
 from mia_actors.guardian.actor import HEARTBEAT
 from mia_actors.guardian.core import TradingState
@@ -93,7 +93,7 @@ def read_state(state_dir: Path, clock: Clock) -> ConsoleState:
 
 
 def request(state_dir: Path, kind: str, *, reason: str, who: str, clock: Clock) -> None:
-    """Asks the guardian for `halt` or `flatten`; the latch itself is lowered here and now, with fsync."""
+    """Asks the living guardian for `halt` or `flatten`; on disk when this returns."""
     latch = Latch.open(state_dir)
     try:
         latch.ask(kind, reason=reason, who=who, at_ns=clock.now_ns())
@@ -101,15 +101,13 @@ def request(state_dir: Path, kind: str, *, reason: str, who: str, clock: Clock) 
         latch.close()
 
 
-def halt_hook(state_dir: str) -> Callable[[str], None]:
-    """What the supervisor calls when its budget is spent: a request for a halt."""
-
-    def call(reason: str) -> None:
-        latch = Latch.open(Path(state_dir))
-        latch.ask("halt", reason=reason, who="supervisor", at_ns=0)
+def halt_hook(reason: str, session: SessionInfo) -> None:
+    """What the supervisor calls when its budget is spent: the latch is lowered, the guardian acts."""
+    latch = Latch.open(Path(session.state_dir))
+    try:
+        latch.ask("halt", reason=reason, who="supervisor", at_ns=SystemClock().now_ns())
+    finally:
         latch.close()
-
-    return call
 
 
 def wait_until(

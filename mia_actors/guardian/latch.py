@@ -110,8 +110,10 @@ class Latch:
             self._transact(
                 [
                     (
-                        "UPDATE latch SET state = ?, reason = ?, who = ?, at_ns = ?, is_flat = 0, "
-                        "outcome = 'acting'",
+                        (
+                            "UPDATE latch SET state = ?, reason = ?, who = ?, at_ns = ?, is_flat = 0, "
+                            "outcome = 'acting'"
+                        ),
                         (state.value, reason, who, at_ns),
                     ),
                     (
@@ -128,8 +130,10 @@ class Latch:
         self._transact(
             [
                 (
-                    "UPDATE latch SET state = 'active', reason = ?, who = ?, at_ns = ?, is_flat = 1, "
-                    "outcome = ''",
+                    (
+                        "UPDATE latch SET state = 'active', reason = ?, who = ?, at_ns = ?, is_flat = 1, "
+                        "outcome = ''"
+                    ),
                     (reason, who, at_ns),
                 ),
                 (

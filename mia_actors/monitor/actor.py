@@ -35,7 +35,9 @@ class MonitorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interval_s: float = Field(default=30.0, ge=0.1, le=3600, description="Seconds between samples.")
-    cooldown_s: float = Field(default=600.0, ge=0, le=86400, description="Seconds before an alert is repeated.")
+    cooldown_s: float = Field(
+        default=600.0, ge=0, le=86400, description="Seconds before an alert is repeated."
+    )
     thresholds: dict[str, Threshold] = Field(
         default={
             "cpu_percent": Threshold(warning=70, critical=90),
@@ -96,7 +98,9 @@ class Monitor:
                 now_ns = self._context.clock.now_ns()
                 alerts = self._book.judge(figures, self._context.clock.monotonic_s())
                 with connection:
-                    connection.execute("INSERT OR REPLACE INTO samples VALUES (?, ?)", (now_ns, json.dumps(figures)))
+                    connection.execute(
+                        "INSERT OR REPLACE INTO samples VALUES (?, ?)", (now_ns, json.dumps(figures))
+                    )
                     for alert in alerts:
                         connection.execute(
                             "INSERT INTO alerts (raised_ns, figure, level, value, threshold) VALUES (?,?,?,?,?)",
@@ -111,7 +115,11 @@ class Monitor:
 
     def _tell(self, alert: Alert) -> None:
         self._log.warning(
-            "monitor.level_changed", figure=alert.figure, level=alert.level, value=alert.value, limit=alert.limit
+            "monitor.level_changed",
+            figure=alert.figure,
+            level=alert.level,
+            value=alert.value,
+            limit=alert.limit,
         )
 
     def _latencies_ms(self) -> list[float]:

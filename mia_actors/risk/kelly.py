@@ -21,7 +21,7 @@ class Kelly:
 
 
 def kelly(results_usd: Sequence[Decimal]) -> Kelly:
-    """f = p - (1 - p) · L / W with mean win W and mean loss L, clipped to 0 ... 0.25."""
+    """F = p - (1 - p) · L / W with mean win W and mean loss L, clipped to 0 ... 0.25."""
     wins = [result for result in results_usd if result > 0]
     losses = [-result for result in results_usd if result < 0]
     count = len(results_usd)

@@ -1,0 +1,133 @@
+"""`mia halt`, `resume` and `flatten`: a person's word to the guardian; none of them needs Ray."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mia_actors.cli.app import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    ExitCode,
+    JsonOption,
+    StateOption,
+    app,
+    guarded,
+    messages,
+    print_json,
+    results,
+)
+from mia_actors.cli.config import SystemConfig, load_config, session_connections
+from mia_actors.cli.state import open_state
+from mia_actors.core.clock import SystemClock
+from mia_actors.core.errors import BrokerDisconnected, ConfigError
+from mia_actors.core.session import BrokerMode
+from mia_actors.core.units import product
+from mia_actors.guardian import console
+from mia_actors.guardian.console import ConsoleState
+from mia_actors.guardian.core import TradingState
+
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded with who and when.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", min=0, max=600, help="Seconds to wait for a confirmed flat account.")
+]
+STATES = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ONLY}
+CONSOLE = "console"
+
+
+@app.command("halt")
+def halt(
+    reason: ReasonOption,
+    wait_s: WaitOption = 30.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Stop trading: latch, cancel everything, flatten, confirm. Example: mia halt --reason "news"."""
+    return guarded(lambda: _act("halt", reason, wait_s, config, state, as_json=as_json))
+
+
+@app.command("flatten")
+def flatten(
+    reason: ReasonOption = "flatten",
+    wait_s: WaitOption = 30.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Cancel everything and close the position; only reducing is allowed after it. Example: mia flatten."""
+    return guarded(lambda: _act("flatten", reason, wait_s, config, state, as_json=as_json))
+
+
+@app.command("resume")
+def resume(
+    reason: ReasonOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Release the latch; refused while the account is not flat. Example: mia resume --reason "checked"."""
+
+    def command() -> int:
+        directory = open_state(state or load_config(config).session.state)
+        found = console.resume(directory.path, reason=reason, who=getpass.getuser(), clock=SystemClock())
+        _tell(found, as_json=as_json)
+        return ExitCode.DONE
+
+    return guarded(command)
+
+
+def _act(kind: str, reason: str, wait_s: float, config: Path, state: Path | None, *, as_json: bool) -> int:
+    if not reason.strip():
+        raise ConfigError("--reason is empty: say why")
+    document = load_config(config)
+    directory = open_state(state or document.session.state)
+    clock = SystemClock()
+    who = getpass.getuser()
+    if console.read_state(directory.path, clock).guardian_alive:
+        console.request(directory.path, kind, reason=reason, who=who, clock=clock)
+        found = console.wait_until(
+            directory.path, lambda seen: seen.halted and seen.confirmed_flat, within_s=wait_s, clock=clock
+        )
+    else:
+        messages.print("no guardian is alive: latching and acting over an own broker session")
+        found = _directly(document, directory.path, kind, reason, who, wait_s)
+    _tell(found, as_json=as_json)
+    return ExitCode.DONE if found.halted and found.confirmed_flat else ExitCode.FAILED
+
+
+def _directly(
+    document: SystemConfig, state_dir: Path, kind: str, reason: str, who: str, wait_s: float
+) -> ConsoleState:
+    """The halt without a guardian; a broker that cannot be reached leaves the latch set and says so."""
+    clock = SystemClock()
+    connections = dict(session_connections(document, BrokerMode.PAPER, None))
+    try:
+        console.halt_directly(
+            state_dir,
+            connections[CONSOLE],
+            product(document.session.instrument),
+            state=STATES[kind],
+            reason=reason,
+            who=who,
+            within_s=wait_s,
+            clock=clock,
+        )
+    except BrokerDisconnected as error:
+        messages.print(
+            f"latched, but the broker cannot be reached ({error}): the account is NOT confirmed flat",
+            style="red",
+            markup=False,
+            highlight=False,
+        )
+    return console.read_state(state_dir, clock)
+
+
+def _tell(found: ConsoleState, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found.document())
+        return
+    flat = "flat, confirmed" if found.confirmed_flat else f"NOT confirmed flat: {found.outcome}"
+    since = f" since {found.latched_at} ({found.reason})" if found.halted else ""
+    results.print(f"{found.state.value}{since}; {flat}", markup=False, highlight=False)

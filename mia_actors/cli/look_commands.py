@@ -1,0 +1,229 @@
+"""`mia status`, `tree`, `events` and `kill`: read files, need no Ray."""
+
+import os
+import signal as signals
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from mia_actors.cli.app import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    ExitCode,
+    JsonOption,
+    StateOption,
+    app,
+    guarded,
+    print_json,
+    results,
+)
+from mia_actors.cli.config import load_config
+from mia_actors.cli.state import StateDirectory, existing_state, is_running
+from mia_actors.core.clock import SystemClock, utc_datetime
+from mia_actors.core.errors import ConfigError
+from mia_actors.guardian import console
+from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.supervision.event_log import LoggedEvent, read_events
+from mia_actors.supervision.snapshot import ChildView, SupervisorView, TreeSnapshot, read_tree
+
+DECISIONS_FILE = "decisions.db"
+FOLLOW_EVERY_S = 0.5
+
+
+class Signal(StrEnum):
+    """Signals of chaos by hand."""
+
+    KILL = "KILL"
+    STOP = "STOP"
+    CONT = "CONT"
+
+
+def newest_session(config: Path, state: Path | None) -> tuple[StateDirectory, Path]:
+    """The state directory and the folder of its newest session.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    directory = existing_state(state or load_config(config).session.state)
+    session = directory.current()
+    if session is None:
+        raise ConfigError(f"{directory.path}: no session was run yet; `mia run` starts one")
+    return directory, session
+
+
+def _tree(session: Path) -> TreeSnapshot:
+    found = read_tree(session)
+    if found is None:
+        raise ConfigError(f"{session}: the session never had a tree")
+    return found
+
+
+@app.command("status")
+def status(
+    config: ConfigOption = DEFAULT_CONFIG, state: StateOption = None, as_json: JsonOption = False
+) -> int:
+    """Show the running or last session. Example: mia status --json."""
+
+    def command() -> int:
+        directory, session = newest_session(config, state)
+        tree = read_tree(session)
+        guardian = console.read_state(directory.path, SystemClock())
+        document: dict[str, object] = {
+            "session_id": session.name,
+            "running": is_running(directory),
+            "guardian": guardian.document(),
+            "restarts": tree.restarts_total if tree else 0,
+            **_cycles(session),
+        }
+        if as_json:
+            print_json(document)
+            return ExitCode.DONE
+        table = Table.grid(padding=(0, 2))
+        for name, value in document.items():
+            shown = (
+                ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
+            )
+            table.add_row(Text(name.replace("_", " "), style="dim"), str(shown))
+        results.print(table)
+        return ExitCode.DONE
+
+    return guarded(command)
+
+
+def _cycles(session: Path) -> dict[str, object]:
+    path = session / DECISIONS_FILE
+    if not path.exists():
+        return {"cycles": 0}
+    journal = DecisionJournal.open(path)
+    try:
+        counts, last = journal.counts(), journal.last_completed()
+    finally:
+        journal.close()
+    found: dict[str, object] = {
+        "cycles": counts.cycles,
+        "signals": counts.signals,
+        "approved": counts.approved,
+        "refused": counts.refused,
+    }
+    if last is not None:
+        found["last_cycle"] = (
+            f"{last.decision.cycle_id}: {last.decision.outcome.value}, {last.decision.detail}"
+        )
+    return found
+
+
+@app.command("tree")
+def tree(
+    config: ConfigOption = DEFAULT_CONFIG, state: StateOption = None, as_json: JsonOption = False
+) -> int:
+    """Show every supervisor and child with state, incarnation, pid and restarts. Example: mia tree."""
+
+    def command() -> int:
+        _, session = newest_session(config, state)
+        found = _tree(session)
+        if as_json:
+            print_json(asdict(found))
+            return ExitCode.DONE
+        picture = Tree(_supervisor_line(found.root))
+        _grow(picture, found.root)
+        results.print(picture)
+        results.print(f"{len(found.spares)} spares ready, {found.hosts_coming} coming", highlight=False)
+        return ExitCode.DONE
+
+    return guarded(command)
+
+
+def _grow(branch: Tree, supervisor: SupervisorView) -> None:
+    for node in supervisor.children:
+        if isinstance(node, SupervisorView):
+            _grow(branch.add(_supervisor_line(node)), node)
+        else:
+            branch.add(_child_line(node))
+
+
+def _supervisor_line(node: SupervisorView) -> str:
+    window = f"{node.restarts_in_window} of {node.intensity} restarts in {node.period_s:g} s"
+    return f"{node.id}  {node.state}  {node.strategy}, {window}"
+
+
+def _child_line(node: ChildView) -> str:
+    pid = f"pid {node.process.pid}" if node.process else "no process"
+    last = f", last exit {node.last_exit} {node.last_cause}".rstrip() if node.last_exit else ""
+    return f"{node.id}  {node.state}  incarnation {node.incarnation}, {pid}{last}"
+
+
+@app.command("events")
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Show the durable supervision log. Example: mia events --follow."""
+
+    def command() -> int:
+        _, session = newest_session(config, state)
+        found = read_events(session)
+        if as_json:
+            print_json({"events": [{"number": number, **asdict(event)} for number, event in found]})
+            return ExitCode.DONE
+        clock = SystemClock()
+        last = 0
+        while True:
+            for number, event in found:
+                results.print(_event_line(event), markup=False, highlight=False)
+                last = number
+            if not follow:
+                return ExitCode.DONE
+            clock.sleep_s(FOLLOW_EVERY_S)
+            found = read_events(session, after=last)
+
+    return guarded(command)
+
+
+def _event_line(event: LoggedEvent) -> str:
+    moment = utc_datetime(event.time_ns).strftime("%H:%M:%S.%f")[:-3]
+    parts = ("detect", event.detect_ms), ("decide", event.decide_ms), ("promote", event.promote_ms)
+    times = " ".join(f"{name} {value:.1f} ms" for name, value in (*parts, ("start", event.start_ms)) if value)
+    said = " ".join(text for text in (event.reason, event.cause, times) if text)
+    return f"{moment}  {event.event:<28} {event.node} #{event.incarnation}  {said}".rstrip()
+
+
+@app.command("kill")
+def kill(
+    child: Annotated[str, typer.Argument(help="Child id as `mia tree` shows it.")],
+    signal: Annotated[Signal, typer.Option("--signal", help="What to send.")] = Signal.KILL,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Send a signal to a child's process: chaos by hand. Example: mia kill features.5m --signal KILL."""
+
+    def command() -> int:
+        directory, session = newest_session(config, state)
+        if not is_running(directory):
+            raise ConfigError("no session is running; there is nothing to kill")
+        views = {view.id: view for view in _tree(session).children}
+        if child not in views:
+            raise ConfigError(f"there is no child {child!r}; allowed: {', '.join(views)}")
+        process = views[child].process
+        if process is None or not process.process.alive():
+            raise ConfigError(f"{child} has no living process now; try again")
+        os.kill(process.pid, getattr(signals, f"SIG{signal.value}"))
+        incarnation = views[child].incarnation
+        document = {"child": child, "signal": signal.value, "pid": process.pid, "incarnation": incarnation}
+        if as_json:
+            print_json(document)
+        else:
+            results.print(
+                f"{child} #{incarnation} (pid {process.pid}): SIG{signal.value} sent", highlight=False
+            )
+        return ExitCode.DONE
+
+    return guarded(command)

@@ -1,0 +1,44 @@
+"""Entry point of `mia`: imports the commands, so that each registers itself."""
+
+import sys
+
+import click
+
+from mia_actors.cli import (
+    backtest_command,
+    check_command,
+    gateway_command,
+    guardian_commands,
+    look_commands,
+    run_command,
+    trace_commands,
+    train_command,
+)
+from mia_actors.cli.app import ExitCode, app
+
+COMMANDS = (
+    run_command,
+    look_commands,
+    guardian_commands,
+    backtest_command,
+    train_command,
+    trace_commands,
+    check_command,
+    gateway_command,
+)
+
+
+def main() -> None:
+    """Runs the command line; wrong usage is exit code 2, an interrupt 130."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.exceptions.Abort:
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    sys.exit(int(code or 0))

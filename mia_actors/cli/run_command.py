@@ -1,0 +1,141 @@
+"""`mia run`."""
+
+import re
+import signal
+from typing import Annotated
+
+import typer
+
+from mia_actors.cli.app import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    ContractOption,
+    DateOption,
+    ExitCode,
+    FromOption,
+    JsonOption,
+    StateOption,
+    TapeOption,
+    ToOption,
+    app,
+    guarded,
+    messages,
+    print_json,
+    results,
+)
+from mia_actors.cli.config import history_days, load_config
+from mia_actors.cli.live import LiveView
+from mia_actors.cli.session_run import Ending, RunRequest, SessionResult, SessionRun, TradingHalted
+from mia_actors.cli.state import locked, open_state
+from mia_actors.cli.tapes import tape_choice
+from mia_actors.core.clock import SystemClock
+from mia_actors.core.errors import ConfigError
+from mia_actors.core.ids import RandomIds
+from mia_actors.core.session import BrokerMode
+from mia_actors.telemetry.logs import configure_logging
+
+PACE = re.compile(r"^(lockstep|[1-9][0-9]{0,3}x)$")
+ENDING_CODES = {
+    Ending.TAPE: ExitCode.DONE,
+    Ending.HALTED: ExitCode.HALTED,
+    Ending.INTERRUPTED: ExitCode.INTERRUPTED,
+    Ending.FAILED: ExitCode.FAILED,
+}
+
+
+@app.command("run")
+def run(
+    broker: Annotated[
+        BrokerMode, typer.Option(help="What stands behind the broker connection.")
+    ] = BrokerMode.SIM,
+    tape: TapeOption = None,
+    day: DateOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    contract: ContractOption = None,
+    pace: Annotated[
+        str | None, typer.Option("--pace", help="lockstep, or a multiple of real time: 1x, 60x.")
+    ] = None,
+    cycles: Annotated[int | None, typer.Option("--cycles", help="End after so many base bars.")] = None,
+    address: Annotated[
+        str, typer.Option("--address", help="local starts Ray; auto or HOST:PORT joins a running one.")
+    ] = "local",
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,
+) -> int:
+    """Trade a session: gateway, Ray, actors; ends with the tape, --cycles or Ctrl-C.
+
+    Example: mia run --tape bars.parquet --date 2013-10-08 --pace lockstep --json
+    """
+
+    def command() -> int:
+        document = load_config(config)
+        if pace is not None and not PACE.match(pace):
+            raise ConfigError(f"--pace {pace!r}: allowed: lockstep, or a multiple of real time such as 60x")
+        if broker is not BrokerMode.SIM and (tape or day or start or end or cycles):
+            raise ConfigError(
+                f"--broker {broker.value} trades the market as it comes; tape options go with sim"
+            )
+        choice = tape_choice(
+            source=tape or document.session.tape,
+            day=day,
+            start=start,
+            end=end,
+            contract=contract,
+            history_days=history_days(document),
+            cycles=cycles,
+        )
+        directory = open_state(state or document.session.state)
+        request = RunRequest(
+            config=document,
+            config_dir=config.absolute().parent,
+            mode=broker,
+            tape_arguments=choice.gateway_arguments(),
+            contract_month=contract,
+            pace=pace or document.session.pace,
+            address=address,
+        )
+        configure_logging(directory=directory.path / "logs", process="run", verbose=verbose)
+        clock = SystemClock()
+        with locked(directory), LiveView(messages, clock, quiet=as_json) as view:
+            session = SessionRun(request, state=directory, viewer=view, clock=clock, ids=RandomIds())
+            _on_interrupt(session)
+            try:
+                result = session.run()
+            except TradingHalted as halted:
+                messages.print(f"mia: {halted}", style="red", markup=False, highlight=False)
+                return ExitCode.HALTED
+        _tell(result, as_json=as_json)
+        return ENDING_CODES[result.ending]
+
+    return guarded(command)
+
+
+def _on_interrupt(session: SessionRun) -> None:
+    """First Ctrl-C drains; a second one ends at once (what it leaves, the next start cleans up)."""
+
+    def first(_signal: int, _frame: object) -> None:
+        session.interrupt()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        messages.print("interrupted: closing the position and stopping; Ctrl-C again to stop at once")
+
+    signal.signal(signal.SIGINT, first)
+    signal.signal(signal.SIGTERM, first)
+
+
+def _tell(result: SessionResult, *, as_json: bool) -> None:
+    if result.summary is None:
+        messages.print(
+            f"mia: the session failed: {result.detail}", style="red", markup=False, highlight=False
+        )
+        return
+    if result.ending is Ending.HALTED:
+        messages.print(f"halted by the guardian: {result.detail}", style="red", markup=False, highlight=False)
+    if as_json:
+        print_json(result.summary.document())
+        return
+    results.print(result.summary.view())
+    if result.report is not None:
+        results.print(result.report.text, markup=False, highlight=False)

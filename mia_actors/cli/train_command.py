@@ -1,0 +1,89 @@
+"""`mia train`: signals of a tape, labelled, into the three models."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.progress import track
+
+from mia_actors.cli.app import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    ExitCode,
+    JsonOption,
+    app,
+    guarded,
+    messages,
+    print_json,
+    results,
+)
+from mia_actors.cli.config import child_settings, load_config
+from mia_actors.core.errors import PermanentError
+from mia_actors.core.units import product
+from mia_actors.cycle.actor import CycleSettings
+from mia_actors.cycle.dataset import LABEL, LabelCosts, Sample, samples_of
+from mia_actors.ensemble.export import train_and_export
+from mia_actors.ensemble.training_set import TrainingSet
+from mia_actors.exchange.tape import TapeSelection, contracts_of, load_tape
+
+
+def training_set(source: str, settings: CycleSettings, symbol: str, *, show: bool) -> TrainingSet:
+    """Samples of every contract of a tape, each contract on its own, in order of time.
+
+    Raises:
+        ConfigError: the tape is not usable.
+        PermanentError: no sample came of it.
+    """
+    found: list[Sample] = []
+    base = settings.entry_timeframe
+    for name in track(contracts_of(source), "contracts", console=messages, transient=True, disable=not show):
+        tape = load_tape(TapeSelection(source=source, contract=name, history_days=0))
+        base = tape.base_timeframe
+        found += samples_of(tape.bars, settings=settings, product=product(symbol), costs=LabelCosts())
+    if not found:
+        raise PermanentError(f"{source}: no signal in the whole tape; nothing to learn from")
+    found.sort(key=lambda sample: sample.event_time_ns)
+    return TrainingSet(
+        x=np.array([sample.vector for sample in found], dtype=np.float64),
+        y=np.array([int(sample.is_good) for sample in found], dtype=np.int64),
+        event_time_ns=np.array([sample.event_time_ns for sample in found], dtype=np.int64),
+        label_end_ns=np.array([sample.label_end_ns for sample in found], dtype=np.int64),
+        net_usd=np.array([float(sample.net_usd) for sample in found], dtype=np.float64),
+        source=Path(source).name,
+        label=LABEL,
+        instrument=symbol,
+        base_timeframe=base,
+        entry_timeframe=settings.entry_timeframe,
+    )
+
+
+@app.command("train")
+def train(
+    tape: Annotated[str, typer.Option("--tape", help="Parquet or CSV file of bars.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory of model versions.")] = Path("models"),
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> int:
+    """Train the three models, validate them walk-forward, store them as ONNX with manifest and model card.
+
+    Example: mia train --tape bars.parquet --out models
+    """
+
+    def command() -> int:
+        document = load_config(config)
+        samples = training_set(
+            tape,
+            child_settings(document, "cycle", CycleSettings),
+            document.session.instrument,
+            show=messages.is_terminal,
+        )
+        manifest = train_and_export(samples, out)
+        if as_json:
+            print_json(manifest.model_dump(mode="json"))
+        else:
+            card = out / manifest.version / "MODEL_CARD.md"
+            results.print(f"{manifest.version}: {samples.count} samples; see {card}", highlight=False)
+        return ExitCode.DONE
+
+    return guarded(command)
