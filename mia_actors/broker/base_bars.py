@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from mia_actors.core.market import Bar, BarBuilder, Timeframe
+from mia_actors.core.market import Bar, BarBuilder, Timeframe, bin_start_ns
 
 
 class BaseBars:
     """Holds live bars back until the recovered ones are in, then builds base bars in order of time.
 
-    A base bar is only built from its first 5-second bar on: one that was under way when the very first
-    session connected is left out, as its beginning is not known.
+    A base bar is only built when its beginning is known: from where the journal ends, or else from its
+    first 5-second bar on.
     """
 
     def __init__(self, timeframe: Timeframe, *, on_closed: Callable[[Bar], None], last: Bar | None) -> None:
@@ -19,8 +19,8 @@ class BaseBars:
         self._on_closed = on_closed
         self._lock = threading.Lock()
         self._waiting: list[Bar] | None = []
-        self._begun = False
-        self._after_ns: int | None = last.end_ns if last else None
+        self._known_from_ns: int | None = last.end_ns if last else None
+        self._after_ns = self._known_from_ns
 
     @property
     def wanted_from_ns(self) -> int | None:
@@ -29,7 +29,7 @@ class BaseBars:
 
     def start_after(self, last: Bar | None) -> None:
         """The warm-up ended with this bar."""
-        self._after_ns = last.end_ns if last else None
+        self._known_from_ns = self._after_ns = last.end_ns if last else None
 
     def add(self, bar: Bar) -> None:
         """A live bar."""
@@ -40,7 +40,7 @@ class BaseBars:
                 self._take(bar)
 
     def release(self, recovered: Iterable[Bar]) -> None:
-        """The bars recovered from history; from here on live bars pass."""
+        """The bars recovered from history; a live one of the same start counts more. Live bars pass from now."""
         with self._lock:
             waiting = self._waiting or []
             self._waiting = None
@@ -51,9 +51,11 @@ class BaseBars:
     def _take(self, bar: Bar) -> None:
         if self._after_ns is not None and bar.start_ns < self._after_ns:
             return
-        if not self._begun and bar.start_ns % self._timeframe.ns != 0:
-            return
-        self._begun = True
+        begins_ns = bin_start_ns(bar.start_ns, self._timeframe)
+        if self._known_from_ns is None or self._known_from_ns > begins_ns:
+            if bar.start_ns != begins_ns:
+                return
+            self._known_from_ns = begins_ns
         self._after_ns = bar.end_ns
         for closed in self._builder.add(bar):
             self._on_closed(closed)

@@ -97,7 +97,7 @@ class GuardianSession:
 def connected(
     make: Callable[[], GuardianSession], *, within_s: float, clock: Clock, stop: Callable[[], bool]
 ) -> tuple[GuardianSession, Contract]:
-    """A connected session, by as many attempts as fit into the time; a dead predecessor's client id frees soon.
+    """A connected session, by as many attempts as fit into the time: a dead predecessor's id frees soon.
 
     Raises:
         BrokerDisconnected: the last attempt's reason.

@@ -1,15 +1,25 @@
-"""The broker's objects into ours: the one place that reads `ib_insync` types."""
+"""Broker objects to ours and back; nothing of ib_insync passes this module but by name.
 
-from datetime import UTC, datetime
+Prices become ticks exactly: a price off the grid is an error, never rounded. Times become UTC nanoseconds.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from mia_actors.core.clock import time_ns_of
+from mia_actors.broker.wire import IbOrder
+from mia_actors.core.clock import NS_PER_S, time_ns_of
+from mia_actors.core.errors import InvariantViolated, PermissionMissing
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.orders import Fill, OrderReport, OrderState, Side
+from mia_actors.core.orders import Fill, OrderSpec, OrderState, OrderType, Side
 from mia_actors.core.units import Contract, Product
 
-STATES = {
+UNSET_FROM = 1.7e308
+"""IB writes "no value" as the largest double."""
+SIDES = {"BOT": Side.BUY, "SLD": Side.SELL, "BUY": Side.BUY, "SELL": Side.SELL}
+
+ORDER_STATES = {
     "PendingSubmit": OrderState.SENT,
     "ApiPending": OrderState.SENT,
     "PreSubmitted": OrderState.WORKING,
@@ -20,70 +30,141 @@ STATES = {
     "ApiCancelled": OrderState.CANCELLED,
     "Inactive": OrderState.REJECTED,
 }
-SIDES = {"BOT": Side.BUY, "SLD": Side.SELL, "BUY": Side.BUY, "SELL": Side.SELL}
+"""Status words as they come from the gateway. What ib_insync writes into its own objects is not consulted."""
+
+BAR_SIZES = {
+    Timeframe.S5: "5 secs",
+    Timeframe.M1: "1 min",
+    Timeframe.M5: "5 mins",
+    Timeframe.M15: "15 mins",
+    Timeframe.H1: "1 hour",
+    Timeframe.H4: "4 hours",
+}
 
 
-def state_of(status: str) -> OrderState:
-    """Our state of a TWS order status; a word nobody knows is a question."""
-    return STATES.get(status, OrderState.UNKNOWN)
+def order_state(status: str) -> OrderState:
+    """State a status word of the gateway stands for; an unknown word is a question."""
+    return ORDER_STATES.get(status, OrderState.UNKNOWN)
 
 
-def moment_ns(moment: datetime) -> int:
-    """UTC ns of a library time; the library makes them aware, a naive one is UTC."""
-    return time_ns_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+def contract_of(ib_contract: Any) -> Contract:
+    """Our contract of a broker's contract with a full expiry date."""
+    expiry = str(ib_contract.lastTradeDateOrContractMonth).split(" ", maxsplit=1)[0]
+    return Contract(symbol=str(ib_contract.symbol), expiry=expiry, con_id=int(ib_contract.conId))
 
 
-def bar_of(product: Product, instrument: str, timeframe: Timeframe, raw: Any) -> Bar:
-    """A bar of ours from a real-time or historical bar; prices on the grid or an error.
+def live_bar(product: Product, instrument: str, start_s: int, prices: Sequence[float], volume: float) -> Bar:
+    """A streamed 5-second bar; `prices` are open, high, low, close.
 
     Raises:
-        ValueError: a price off the tick grid.
+        ValueError: a price is off the tick grid.
     """
-    opened = raw.open_ if hasattr(raw, "open_") else raw.open
-    moment = raw.time if hasattr(raw, "time") else raw.date
+    return _bar(product, instrument, Timeframe.S5, start_s * NS_PER_S, prices, volume)
+
+
+def historical_bar(product: Product, instrument: str, timeframe: Timeframe, row: Any) -> Bar:
+    """A bar of a historical answer that was asked for with epoch times.
+
+    Raises:
+        ValueError: a price is off the tick grid.
+        InvariantViolated: the bar has a date instead of a time.
+    """
+    if not isinstance(row.date, datetime):
+        raise InvariantViolated(f"intraday bar without a time: {row.date!r}")
+    prices = (row.open, row.high, row.low, row.close)
+    return _bar(product, instrument, timeframe, time_ns_of(row.date), prices, row.volume)
+
+
+def _bar(
+    product: Product,
+    instrument: str,
+    timeframe: Timeframe,
+    start_ns: int,
+    prices: Sequence[float],
+    volume: float,
+) -> Bar:
+    opened, high, low, close = (product.ticks_of(price) for price in prices)
     return Bar(
         instrument=instrument,
         timeframe=timeframe,
-        start_ns=moment_ns(moment),
-        open_ticks=product.ticks_of(opened),
-        high_ticks=product.ticks_of(raw.high),
-        low_ticks=product.ticks_of(raw.low),
-        close_ticks=product.ticks_of(raw.close),
-        volume=int(raw.volume),
+        start_ns=start_ns,
+        open_ticks=opened,
+        high_ticks=high,
+        low_ticks=low,
+        close_ticks=close,
+        volume=max(0, round(volume)),  # -1 stands for no trades
     )
 
 
-def fill_of(product: Product, raw: Any) -> Fill:
-    """An execution with its commission, where the report has come."""
-    execution, report = raw.execution, raw.commissionReport
+def fill_of(product: Product, ib_contract: Any, execution: Any) -> Fill:
+    """An execution, its commission not known yet.
+
+    Raises:
+        ValueError: the price is off the tick grid.
+    """
     return Fill(
-        exec_id=execution.execId,
-        order_ref=execution.orderRef,
+        exec_id=str(execution.execId),
+        order_ref=str(execution.orderRef),
         perm_id=int(execution.permId),
-        instrument=raw.contract.localSymbol,
+        instrument=contract_of(ib_contract).instrument,
         side=SIDES[execution.side],
-        quantity=int(execution.shares),
+        quantity=round(execution.shares),
         price_ticks=product.ticks_of(execution.price),
-        event_time_ns=moment_ns(execution.time),
-        commission_usd=Decimal(str(report.commission)) if report.execId else None,
+        event_time_ns=time_ns_of(execution.time),
     )
 
 
-def report_of(trade: Any) -> OrderReport:
-    """What a trade object says of its order; a cancel that an error caused locally is a question."""
-    status = trade.orderStatus
-    reason = next((entry.message for entry in reversed(trade.log) if entry.message), "")
-    return OrderReport(
-        order_ref=trade.order.orderRef,
-        perm_id=int(trade.order.permId or status.permId),
-        state=state_of(status.status),
-        filled=int(status.filled or trade.filled()),
-        remaining=int(status.remaining),
-        reason=reason,
+def execution_stem(exec_id: str) -> tuple[str, int]:
+    """What a correction repeats of an execution id, and its number: a higher one replaces a lower."""
+    stem, _, number = exec_id.rpartition(".")
+    return (stem, int(number)) if stem and number.isdigit() else (exec_id, 0)
+
+
+def commission_usd(report: Any) -> Decimal | None:
+    """Commission of a report, None while it is not known.
+
+    Raises:
+        PermissionMissing: it is in another currency, which nothing here can convert.
+    """
+    if not 0 <= abs(report.commission) < UNSET_FROM:
+        return None
+    if report.currency not in {"", "USD"}:
+        raise PermissionMissing(f"commission in {report.currency}; accounts must be held in USD")
+    return Decimal(str(report.commission))
+
+
+def net_liquidation_usd(account: str, rows: Sequence[Any]) -> Decimal | None:
+    """The account's equity out of the broker's table; None while it is not in it."""
+    for row in rows:
+        if row.tag == "NetLiquidation" and row.account == account and row.currency in {"", "USD", "BASE"}:
+            return Decimal(row.value)
+    return None
+
+
+def ib_order(
+    product: Product, spec: OrderSpec, *, order_id: int, parent_id: int, account: str, transmit: bool
+) -> IbOrder:
+    """The broker's form of an order; time in force and reference are always set, presets would change it."""
+    order = IbOrder(
+        orderId=order_id,
+        action=spec.side.value,
+        totalQuantity=spec.quantity,
+        orderType=spec.order_type.value,
+        tif=spec.tif.value,
+        orderRef=spec.order_ref,
+        parentId=parent_id,
+        account=account,
+        outsideRth=True,
+        transmit=transmit,
     )
+    if spec.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}:
+        order.lmtPrice = _price(product, spec, spec.limit_ticks)
+    if spec.order_type in {OrderType.STOP, OrderType.STOP_LIMIT}:
+        order.auxPrice = _price(product, spec, spec.stop_ticks)
+    return order
 
 
-def contract_of(raw: Any) -> Contract:
-    """A qualified future."""
-    expiry = raw.lastTradeDateOrContractMonth
-    return Contract(symbol=raw.symbol, expiry=expiry.split(" ")[0], con_id=int(raw.conId))
+def _price(product: Product, spec: OrderSpec, ticks: int | None) -> float:
+    if ticks is None:
+        raise InvariantViolated(f"{spec.order_ref}: a {spec.order_type} order without its price")
+    return float(product.price_of(ticks))

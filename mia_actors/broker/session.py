@@ -1,41 +1,50 @@
 """One connection to TWS, IB Gateway or the simulated gateway, from connect to its end.
 
 The `IB` object lives in an asyncio loop of its own in a thread of its own, and is thrown away with the
-connection: after a reconnect the library has forgotten everything, so the journal is the memory. Every wait
-has a limit. Callbacks run in that thread, in the order of the wire.
+connection: after a reconnect the library has forgotten everything, so the journal is the memory.
+
+Guarantees: every call ends within its limit; a session that ended says so once and stays ended; callbacks
+run in the session's thread in wire order, executions of a bar before the bar; an order is never reported
+otherwise than the gateway itself put it.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from ib_insync import IB, Future, LimitOrder, MarketOrder, Order, StopLimitOrder, StopOrder
-
-from mia_actors.broker.codes import is_rejection
+from mia_actors.broker import parse
+from mia_actors.broker.broker_word import BrokerWord, WordEvents
+from mia_actors.broker.codes import Code, Effect, error_of, is_empty_history
+from mia_actors.broker.connecting import open_ib
 from mia_actors.broker.contracts import front_contract
-from mia_actors.broker.parse import bar_of, contract_of, fill_of, report_of
-from mia_actors.core.errors import BrokerDisconnected, OrderRejected, PermanentError
+from mia_actors.broker.loop_thread import LoopThread
+from mia_actors.broker.order_entry import OrderEntry
+from mia_actors.broker.wire import IbFuture, RequestError
+from mia_actors.core.clock import time_ns_of
+from mia_actors.core.errors import (
+    BrokerDisconnected,
+    InvariantViolated,
+    MiaError,
+    PacingExceeded,
+    PermanentError,
+    TransientError,
+)
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderState, OrderType
+from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec
 from mia_actors.core.session import Connection
 from mia_actors.core.trade_date import trade_date
 from mia_actors.core.units import Contract, Product
 from mia_actors.telemetry.logs import get_logger
 
 Answer = TypeVar("Answer")
-BAR_SIZES = {
-    Timeframe.S5: "5 secs",
-    Timeframe.M1: "1 min",
-    Timeframe.M5: "5 mins",
-    Timeframe.M15: "15 mins",
-    Timeframe.H1: "1 hour",
-}
-LIVE_BARS_KEPT = 16
-THREAD_START_S = 5.0
-CLIENT_ID_IN_USE = 326
+CALL_MARGIN_S = 2.0
+"""Beyond its own limit whatever runs in the loop must have ended within this."""
+POLL_S = 0.005
+HISTORY_TIMES_REQUEST = 4
+"""History may take this many times the limit of other requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,10 @@ class SessionLimits:
     connect_timeout_s: float
     request_timeout_s: float
     ack_timeout_s: float
+    commission_wait_s: float = 2.0
+    """For commissions of known executions, which may come after the end of their list."""
+    suspended_max_s: float = 60.0
+    """Connectivity lost (code 1100) for longer than this ends the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +65,11 @@ class SessionEvents:
     """What a session tells, from its own thread; each must return quickly and not raise."""
 
     on_bar: Callable[[Bar], None]
+    """A 5-second bar of the contract."""
     on_fill: Callable[[Fill], None]
+    """An execution of the contract; again when its commission or a correction is known."""
     on_disconnect: Callable[[], None]
+    """The session ended by itself; `IbSession.ended_by` says why."""
 
 
 class IbSession:
@@ -67,67 +83,174 @@ class IbSession:
         limits: SessionLimits,
         events: SessionEvents,
         monotonic_ns: Callable[[], int],
+        reserve_order_id: Callable[[int], None] | None = None,
     ) -> None:
+        """Takes `reserve_order_id` to be called, before a group is sent, with its highest order number."""
+        self.ended_by: MiaError | None = None
+        """Why the session is over; None while it is not."""
+        self.written_monotonic_ns = 0
+        """When the bytes of the last group were handed to the kernel."""
         self._connection = connection
         self._product = product
         self._limits = limits
         self._events = events
-        self._log = get_logger(client_id=connection.client_id)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run_loop, name="ib", daemon=True)
-        self._ready = threading.Event()
-        self._closing = False
-        self._last_error = ""
-        self._ib: Any = None
-        self._contract: Any = None
-        self._questions: asyncio.Lock | None = None
         self._monotonic_ns = monotonic_ns
-        self.contract: Contract | None = None
-        self.written_monotonic_ns = 0
-        """When the bytes of the last group were handed to the socket."""
+        self._reserve_order_id = reserve_order_id
+        self._log = get_logger(client_id=connection.client_id)
+        self._word = BrokerWord(
+            product,
+            client_id=connection.client_id,
+            events=WordEvents(
+                on_bar=events.on_bar,
+                on_fill=events.on_fill,
+                on_notice=self._on_notice,
+                on_failure=self._end,
+            ),
+        )
+        self._entry = OrderEntry(self, self._word, ack_timeout_s=limits.ack_timeout_s)
+        self._thread = LoopThread(f"ib-{connection.client_id}")
+        self._state = threading.Lock()
+        self._lists = asyncio.Lock()
+        self._ib: Any = None
+        self._suspended = ""
+        self._farm_down = False
+        self._bars_request = -1
+        self._ib_contract: Any = None
+
+    @property
+    def contract(self) -> Contract | None:
+        """The contract chosen."""
+        return self._word.contract
+
+    # Life.
 
     def connect(self) -> None:
-        """Connects and reads the account's present state to its end.
+        """Connects under the fixed client id and reads the account's present state to its end; one attempt.
 
         Raises:
             BrokerDisconnected: refused, client id in use, or a list did not come to its end.
         """
-        self._thread.start()
-        if not self._ready.wait(THREAD_START_S):
-            raise BrokerDisconnected("the session's thread did not start")
-        self._call(self._connect(), self._limits.connect_timeout_s + self._limits.request_timeout_s)
+        limit_s = 2 * self._limits.connect_timeout_s + 2 * self._limits.request_timeout_s
+        self._thread.call(self._connect, limit_s)
 
     def close(self) -> None:
         """Ends the connection and its thread; harmless when it has ended already."""
-        self._closing = True
-        if self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._shut)
-            if threading.current_thread() is not self._thread:
-                self._thread.join(THREAD_START_S)
+        with self._state:
+            self.ended_by = self.ended_by or BrokerDisconnected("the session was closed")
+        self._word.end()
+        self._thread.soon(self._drop)
+        self._thread.stop()
+
+    async def _connect(self) -> None:
+        try:
+            self._ib = await open_ib(
+                self._word, self._connection, timeout_s=self._limits.connect_timeout_s, on_cut=self._on_cut
+            )
+        except BrokerDisconnected as error:
+            raise BrokerDisconnected(self._named(str(error))) from error
+
+    def _on_cut(self, reason: str) -> None:
+        if self._word.contract is not None:
+            self._end(BrokerDisconnected(self._named(reason)))
+
+    def _end(self, error: MiaError) -> None:
+        """The session is over: once, with a reason."""
+        with self._state:
+            if self.ended_by is not None:
+                return
+            self.ended_by = error
+        self._log.warning("broker.session_ended", error=str(error))
+        self._word.end()
+        self._thread.soon(self._drop)
+        self._events.on_disconnect()
+
+    def _drop(self) -> None:
+        ib, self._ib = self._ib, None
+        if ib is not None:
+            ib.client.disconnect()
+
+    def _named(self, reason: str) -> str:
+        connection = self._connection
+        return f"{connection.host}:{connection.port}, client id {connection.client_id}: {reason}"
+
+    def _on_notice(self, request_id: int, code: int, row: Code, text: str) -> None:
+        self._log.info("broker.notice_received", code=code, meaning=row.meaning, text=text)
+        reason = f"code {code}, {row.meaning}: {text}"
+        if request_id == self._bars_request and row.error is not None:
+            self._end(error_of(code, text))
+        elif request_id < 0:
+            self._react(row.effect, BrokerDisconnected(self._named(reason)))
+
+    def _react(self, effect: Effect, error: BrokerDisconnected) -> None:
+        if effect is Effect.RENEW or (effect is Effect.FARM_UP and self._farm_down):
+            self._end(error)
+        elif effect is Effect.FARM_DOWN:
+            self._farm_down = True
+        elif effect is Effect.SUSPEND and not self._suspended:
+            self._suspended = str(error)
+            asyncio.get_running_loop().call_later(self._limits.suspended_max_s, self._end, error)
+
+    # Market.
 
     def choose_contract(self, *, month: str | None, roll_days: int) -> Contract:
         """Finds the contract to trade from the broker's contract details.
 
         Raises:
-            PermanentError: there is none.
+            ConfigError: there is none, or more than one.
         """
-        return self._call(self._choose_contract(month, roll_days), self._limits.request_timeout_s)
+        product = self._product
+        wanted = IbFuture(product.symbol, exchange=product.exchange, currency=product.currency)
+        details = self._ask("contract details", lambda ib: ib.reqContractDetailsAsync(wanted))
+        candidates = {parse.contract_of(one.contract): one.contract for one in details}
+        today = trade_date(self._now_ns())
+        chosen = front_contract(list(candidates), today=today, roll_days=roll_days, month=month)
+        self._ib_contract = candidates[chosen]
+        self._ib_contract.lastTradeDateOrContractMonth = chosen.expiry
+        self._word.trade(chosen)
+        self._ask("connection", self._is_up)  # a cut before this line was nobody's news yet
+        return chosen
 
     def subscribe_bars(self) -> None:
         """5-second bars of the chosen contract from now on."""
-        self._call(self._subscribe(), self._limits.request_timeout_s)
+
+        async def subscribe(ib: Any) -> None:
+            self._bars_request = ib.reqRealTimeBars(self._ib_contract, 5, "TRADES", useRTH=False).reqId
+
+        self._ask("bars", subscribe)
 
     def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        """Closed bars up to now, ascending. `duration` in TWS's words, such as `10 D`.
+        """Bars that have ended by now, ascending. `duration` in TWS's words, such as `10 D`.
 
         Raises:
             BrokerDisconnected: no answer in time.
+            PacingExceeded: too many requests.
         """
-        return self._call(self._history(timeframe, duration), self._limits.request_timeout_s)
+        contract = self._traded()
 
-    def fills(self) -> tuple[Fill, ...]:
-        """Executions of this contract known to the session, commissions joined."""
-        return self._call(self._known_fills(), self._limits.request_timeout_s)
+        async def request(ib: Any) -> Any:
+            return await ib.reqHistoricalDataAsync(
+                self._ib_contract,
+                endDateTime="",
+                durationStr=duration,
+                barSizeSetting=parse.BAR_SIZES[timeframe],
+                whatToShow="TRADES",
+                useRTH=False,
+                formatDate=2,
+                timeout=0,
+            )
+
+        limit_s = HISTORY_TIMES_REQUEST * self._limits.request_timeout_s
+        try:
+            rows = self._ask(f"{timeframe} history", request, limit_s=limit_s)
+        except NoBars:
+            return []
+        now_ns = self._now_ns()
+        bars = [parse.historical_bar(self._product, contract.instrument, timeframe, row) for row in rows]
+        return sorted((bar for bar in bars if bar.end_ns <= now_ns), key=lambda bar: bar.start_ns)
+
+    def _now_ns(self) -> int:
+        """The gateway's clock, whole seconds."""
+        return time_ns_of(self._ask("current time", lambda ib: ib.reqCurrentTimeAsync()))
 
     def net_liquidation_usd(self) -> Decimal:
         """Equity by the account updates of the connect.
@@ -135,309 +258,183 @@ class IbSession:
         Raises:
             PermanentError: the broker did not report it.
         """
-        return self._call(self._net_liquidation(), self._limits.request_timeout_s)
 
-    def next_order_id(self, above: int) -> None:
-        """Never uses an order id at or below `above` again."""
-        self._call(self._raise_order_id(above), self._limits.request_timeout_s)
+        async def read(ib: Any) -> Decimal | None:
+            return parse.net_liquidation_usd(ib.managedAccounts()[0], ib.accountValues())
 
-    def highest_order_id(self) -> int:
-        """The order id the next order would get, less one."""
-        return int(self._ib.client._reqIdSeq) - 1  # noqa: SLF001 - the library shows it nowhere else
+        found = self._ask("account", read)
+        if found is None:
+            raise PermanentError("the broker did not report the account's NetLiquidation")
+        return found
 
-    def known_refs(self) -> set[str]:
-        """References of every order the broker has told this session of."""
-        return self._call(self._known_refs(), self._limits.request_timeout_s)
+    # Facts.
 
-    def place(self, group: Sequence[OrderSpec]) -> tuple[OrderReport, ...]:
-        """Sends a group and waits until each leg is acknowledged; legs the broker has are not sent again.
-
-        Raises:
-            OrderRejected: the broker said no.
-            BrokerDisconnected: no acknowledgement in time.
-        """
-        return self._call(self._place(group), self._limits.ack_timeout_s + self._limits.request_timeout_s)
-
-    def cancel(self, order_refs: Sequence[str]) -> tuple[OrderReport, ...]:
-        """Cancels own orders and waits until each is final."""
-        return self._call(
-            self._cancel(order_refs), self._limits.ack_timeout_s + self._limits.request_timeout_s
-        )
-
-    def snapshot(self) -> BrokerSnapshot:
-        """Open orders, completed orders, executions and position, each list read to its end."""
-        return self._call(self._snapshot(), 4 * self._limits.request_timeout_s)
-
-    def global_cancel(self) -> None:
-        """Cancels everything of everybody."""
-        self._call(self._global_cancel(), self._limits.request_timeout_s)
-
-    def working_orders(self) -> int:
-        """Orders of all clients that are not final, freshly asked."""
-        return self._call(self._working_orders(), self._limits.request_timeout_s)
+    def fills(self) -> tuple[Fill, ...]:
+        """Executions of this contract known to the session, commissions joined, corrections applied."""
+        if self._word.commissions_missing:
+            limit_s = self._limits.commission_wait_s + CALL_MARGIN_S
+            self._ask("commissions", self._commissions, limit_s=limit_s)
+        return self._word.fills()
 
     def position_contracts(self) -> int:
         """Position in the chosen contract, freshly asked."""
-        return self._call(self._position(), self._limits.request_timeout_s)
+        return self._ask("positions", self._position)
 
-    # --- in the session's thread ---
+    def entering_contracts(self) -> int:
+        """Signed contracts that entries still working could add to the position."""
+        return self._word.entering_contracts()
 
-    def _run_loop(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.call_soon(self._ready.set)
-        self._loop.run_forever()
-        self._loop.close()
+    def working_orders(self) -> int:
+        """Orders of all clients that are not final, freshly asked."""
 
-    def _call(self, question: Coroutine[Any, Any, Answer], timeout_s: float) -> Answer:
-        if not self._loop.is_running():
-            question.close()
-            raise BrokerDisconnected("the session has ended")
-        waiting = asyncio.run_coroutine_threadsafe(asyncio.wait_for(question, timeout_s), self._loop)
+        async def read(ib: Any) -> int:
+            async with self._lists:
+                trades = await ib.reqAllOpenOrdersAsync()
+            return sum(1 for trade in trades if not parse.order_state(trade.orderStatus.status).is_final)
+
+        return self._ask("open orders", read)
+
+    def snapshot(self) -> BrokerSnapshot:
+        """Open orders, completed orders, executions and position, each list read to its end."""
+        limit_s = 2 * self._limits.request_timeout_s + self._limits.commission_wait_s
+        position = self._ask("the broker's lists", self._read_lists, limit_s=limit_s)
+        with self._word.quiet():
+            return BrokerSnapshot(
+                orders=self._word.reports(), fills=self._word.fills(), position_contracts=position
+            )
+
+    async def _read_lists(self, ib: Any) -> int:
+        async with self._lists:  # the library has one slot for each of these lists
+            self._word.begin_lists()
+            await asyncio.gather(
+                ib.reqAllOpenOrdersAsync(), ib.reqCompletedOrdersAsync(apiOnly=False), ib.reqExecutionsAsync()
+            )
+            self._word.end_lists()
+        await self._commissions(ib)
+        return await self._position(ib)
+
+    async def _position(self, ib: Any) -> int:
+        con_id = self._traded().con_id
+        async with self._lists:
+            rows = await ib.reqPositionsAsync()
+        return sum(round(row.position) for row in rows if row.contract.conId == con_id)
+
+    async def _commissions(self, ib: Any) -> None:
+        del ib
+        for _ in range(round(self._limits.commission_wait_s / POLL_S)):
+            if not self._word.commissions_missing:
+                return
+            await asyncio.sleep(POLL_S)
+
+    # Orders.
+
+    def next_order_id(self, above: int) -> None:
+        """Never uses an order id at or below `above` again, whatever the gateway offers."""
+
+        async def raise_it(ib: Any) -> None:
+            ib.client.updateReqId(above + 1)
+
+        self._ask("order id", raise_it)
+
+    def knows(self, order_ref: str) -> bool:
+        """Whether the broker has been heard to have an order, or one was sent under this reference."""
+        return self._word.report(order_ref) is not None
+
+    def place(self, group: Sequence[OrderSpec]) -> tuple[OrderReport, ...]:
+        """See `OrderEntry.place`."""
+        return self._entry.place(group)
+
+    def cancel(self, order_refs: Sequence[str]) -> tuple[OrderReport, ...]:
+        """See `OrderEntry.cancel`."""
+        return self._entry.cancel(order_refs)
+
+    def send(self, group: Sequence[OrderSpec]) -> None:
+        """Writes a group in one piece: the last leg transmits all of them."""
+
+        async def write(ib: Any) -> None:
+            async with self._lists:  # a list on its way does not have the group: it must not say so
+                await self._room(ib, len(group))
+                numbers = {spec.order_ref: ib.client.getReqId() for spec in group}
+                if self._reserve_order_id is not None:
+                    self._reserve_order_id(max(numbers.values()))
+                account = ib.managedAccounts()[0]
+                orders = [
+                    parse.ib_order(
+                        self._product,
+                        spec,
+                        order_id=numbers[spec.order_ref],
+                        parent_id=numbers[spec.parent_ref] if spec.parent_ref else 0,
+                        account=account,
+                        transmit=spec is group[-1],
+                    )
+                    for spec in group
+                ]
+                self._word.sent(group, list(numbers.values()))
+                ib.write_at_once(lambda: [ib.placeOrder(self._ib_contract, order) for order in orders])
+                self.written_monotonic_ns = self._monotonic_ns()
+
+        self._ask("orders", write)
+
+    async def _room(self, ib: Any, messages: int) -> None:
+        """Waits until the library's pacing would not tear a group apart."""
+        for _ in range(round(self._limits.request_timeout_s / POLL_S)):
+            if ib.room_for(messages, asyncio.get_running_loop().time()):
+                return
+            await asyncio.sleep(POLL_S)
+        raise PacingExceeded(self._named("no room for orders in the message rate"))
+
+    def send_cancel(self, order_refs: Sequence[str]) -> None:
+        """Asks to cancel those of this client that are not final."""
+
+        async def write(ib: Any) -> None:
+            ids = self._word.cancellable(order_refs)
+            ib.write_at_once(lambda: [ib.client.cancelOrder(order_id) for order_id in ids])
+
+        self._ask("cancel", write)
+
+    def global_cancel(self) -> None:
+        """Cancels everything of everybody."""
+
+        async def write(ib: Any) -> None:
+            ib.reqGlobalCancel()
+
+        self._ask("global cancel", write)
+
+    async def _is_up(self, ib: Any) -> None:
+        if not ib.isConnected():
+            raise ConnectionError("the gateway closed the connection")
+
+    def _traded(self) -> Contract:
+        if self._word.contract is None:
+            raise InvariantViolated("no contract was chosen")
+        return self._word.contract
+
+    def _ask(
+        self, what: str, request: Callable[[Any], Awaitable[Answer]], *, limit_s: float | None = None
+    ) -> Answer:
+        """Runs a request in the loop within its limit; one that is not answered ends the session."""
+        timeout_s = limit_s or self._limits.request_timeout_s
+
+        async def run() -> Answer:
+            if self.ended_by is not None or self._ib is None:
+                raise BrokerDisconnected(str(self.ended_by or self._named("not connected")))
+            if self._suspended:
+                raise BrokerDisconnected(self._suspended)
+            return await asyncio.wait_for(request(self._ib), timeout_s)
+
         try:
-            return waiting.result(timeout_s + THREAD_START_S)
-        except (TimeoutError, ConnectionError) as error:
-            waiting.cancel()
-            why = self._last_error or f"{type(error).__name__} {error}".strip()
-            raise BrokerDisconnected(f"client {self._connection.client_id}: {why}") from error
-
-    def _shut(self) -> None:
-        if self._ib is not None and self._ib.isConnected():
-            self._ib.disconnect()
-        self._loop.stop()
-
-    async def _connect(self) -> None:
-        self._questions = asyncio.Lock()
-        self._ib = IB()  # type: ignore[no-untyped-call]
-        self._ib.RaiseRequestErrors = False
-        self._ib.errorEvent += self._on_error
-        self._ib.disconnectedEvent += self._on_disconnected
-        self._ib.execDetailsEvent += self._on_execution
-        self._ib.commissionReportEvent += self._on_commission
-        connection = self._connection
-        await self._ib.connectAsync(
-            connection.host, connection.port, connection.client_id, timeout=self._limits.connect_timeout_s
-        )
-
-    def _on_error(self, _request: int, code: int, text: str, _contract: Any) -> None:
-        if code == CLIENT_ID_IN_USE or is_rejection(code):
-            self._last_error = f"{code} {text}"
-        self._log.info("broker.message_received", code=code, text=text)
-
-    def _on_disconnected(self) -> None:
-        if not self._closing:
-            self._events.on_disconnect()
-
-    def _on_execution(self, _trade: Any, raw: Any) -> None:
-        self._events.on_fill(fill_of(self._product, raw))
-
-    def _on_commission(self, _trade: Any, raw: Any, _report: Any) -> None:
-        self._events.on_fill(fill_of(self._product, raw))
-
-    async def _choose_contract(self, month: str | None, roll_days: int) -> Contract:
-        product = self._product
-        wanted = Future(product.symbol, exchange=product.exchange, currency=product.currency)
-        details = await self._ib.reqContractDetailsAsync(wanted)
-        now = await self._ib.reqCurrentTimeAsync()
-        candidates = {contract_of(one.contract): one.contract for one in details}
-        chosen = front_contract(
-            list(candidates),
-            today=trade_date(int(now.timestamp()) * 10**9),
-            roll_days=roll_days,
-            month=month,
-        )
-        self._contract = candidates[chosen]
-        self._contract.lastTradeDateOrContractMonth = chosen.expiry
-        self.contract = chosen
-        return chosen
-
-    async def _subscribe(self) -> None:
-        bars = self._ib.reqRealTimeBars(self._contract, 5, "TRADES", False)
-        bars.updateEvent += self._on_bars
-
-    def _on_bars(self, bars: Any, _has_new: bool) -> None:  # noqa: FBT001 - the library's signature
-        self._events.on_bar(bar_of(self._product, self._instrument(), Timeframe.S5, bars[-1]))
-        if len(bars) > LIVE_BARS_KEPT:
-            del bars[:-1]
-
-    def _instrument(self) -> str:
-        if self.contract is None:
-            raise PermanentError("no contract was chosen")
-        return self.contract.instrument
-
-    async def _history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        found = await self._ib.reqHistoricalDataAsync(
-            self._contract,
-            endDateTime="",
-            durationStr=duration,
-            barSizeSetting=BAR_SIZES[timeframe],
-            whatToShow="TRADES",
-            useRTH=False,
-            formatDate=2,
-            timeout=self._limits.request_timeout_s,
-        )
-        bars = [bar_of(self._product, self._instrument(), timeframe, raw) for raw in found]
-        return sorted(bars, key=lambda bar: bar.start_ns)
-
-    async def _known_fills(self) -> tuple[Fill, ...]:
-        return tuple(fill_of(self._product, raw) for raw in self._ib.fills())
-
-    async def _net_liquidation(self) -> Decimal:
-        for value in self._ib.accountValues():
-            if value.tag == "NetLiquidation" and value.currency in {self._product.currency, "BASE"}:
-                return Decimal(value.value)
-        raise PermanentError("the broker did not report the account's NetLiquidation")
-
-    async def _raise_order_id(self, above: int) -> None:
-        self._ib.client.updateReqId(above + 1)
-
-    async def _known_refs(self) -> set[str]:
-        found = {trade.order.orderRef for trade in self._ib.trades()}
-        found |= {raw.execution.orderRef for raw in self._ib.fills()}
-        return found
-
-    async def _place(self, group: Sequence[OrderSpec]) -> tuple[OrderReport, ...]:
-        known = await self._known_refs()
-        if any(spec.order_ref in known for spec in group):
-            return await self._reports([spec.order_ref for spec in group])
-        numbers = {spec.order_ref: self._ib.client.getReqId() for spec in group}
-        trades = []
-        for index, spec in enumerate(group):
-            order = _library_order(self._product, spec)
-            order.orderId = numbers[spec.order_ref]
-            order.parentId = numbers[spec.parent_ref] if spec.parent_ref else 0
-            order.transmit = index == len(group) - 1
-            trades.append(self._ib.placeOrder(self._contract, order))
-        self.written_monotonic_ns = self._monotonic_ns()
-        for trade in trades:
-            await self._acknowledged(trade)
-        refused = [trade for trade in trades if _was_rejected(trade)]
-        if refused:
-            raise OrderRejected(_rejection(refused[0]))
-        return tuple(report_of(trade) for trade in trades)
-
-    async def _acknowledged(self, trade: Any) -> None:
-        """Waits until the broker has said anything of an order, or refused it."""
-        loop = asyncio.get_running_loop()
-        heard = loop.create_future()
-
-        def on_status(_trade: Any) -> None:
-            if trade.orderStatus.status not in {"PendingSubmit", "ApiPending", ""} and not heard.done():
-                heard.set_result(None)
-
-        trade.statusEvent += on_status
-        try:
-            on_status(trade)
-            await asyncio.wait_for(heard, self._limits.ack_timeout_s)
-        finally:
-            trade.statusEvent -= on_status
-
-    async def _cancel(self, order_refs: Sequence[str]) -> tuple[OrderReport, ...]:
-        mine = [trade for trade in self._ib.openTrades() if trade.order.orderRef in order_refs]
-        for trade in mine:
-            self._ib.cancelOrder(trade.order)
-        for trade in mine:
-            await self._ended(trade)
-        return await self._reports(order_refs)
-
-    async def _ended(self, trade: Any) -> None:
-        loop = asyncio.get_running_loop()
-        ended = loop.create_future()
-
-        def on_status(_trade: Any) -> None:
-            if trade.isDone() and not ended.done():
-                ended.set_result(None)
-
-        trade.statusEvent += on_status
-        try:
-            on_status(trade)
-            await asyncio.wait_for(ended, self._limits.ack_timeout_s)
-        finally:
-            trade.statusEvent -= on_status
-
-    async def _reports(self, order_refs: Sequence[str]) -> tuple[OrderReport, ...]:
-        """Reports of these references by the broker's own lists."""
-        found = {report.order_ref: report for report in (await self._snapshot()).orders}
-        return tuple(found[ref] for ref in order_refs if ref in found)
-
-    async def _snapshot(self) -> BrokerSnapshot:
-        if self._questions is None:
-            raise BrokerDisconnected("not connected")
-        async with self._questions:  # the library has one slot for each of these lists
-            completed = await self._ib.reqCompletedOrdersAsync(False)
-            working = await self._ib.reqAllOpenOrdersAsync()
-            await self._ib.reqExecutionsAsync()
-            positions = await self._ib.reqPositionsAsync()
-        orders = {
-            trade.order.orderRef: _completed_report(trade) for trade in completed if trade.order.orderRef
-        }
-        orders |= {trade.order.orderRef: report_of(trade) for trade in working if trade.order.orderRef}
-        return BrokerSnapshot(
-            orders=tuple(orders.values()),
-            fills=await self._known_fills(),
-            position_contracts=self._held(positions),
-        )
-
-    def _held(self, positions: Sequence[Any]) -> int:
-        con_id = self.contract.con_id if self.contract else 0
-        return sum(int(one.position) for one in positions if one.contract.conId == con_id)
-
-    async def _global_cancel(self) -> None:
-        self._ib.reqGlobalCancel()
-
-    async def _working_orders(self) -> int:
-        if self._questions is None:
-            raise BrokerDisconnected("not connected")
-        async with self._questions:
-            return len([trade for trade in await self._ib.reqAllOpenOrdersAsync() if not trade.isDone()])
-
-    async def _position(self) -> int:
-        if self._questions is None:
-            raise BrokerDisconnected("not connected")
-        async with self._questions:
-            return self._held(await self._ib.reqPositionsAsync())
+            return self._thread.call(run, timeout_s + CALL_MARGIN_S)
+        except RequestError as error:
+            if is_empty_history(error.code, error.message):
+                raise NoBars from error
+            raise error_of(error.code, error.message) from error
+        except TimeoutError as error:
+            silent = BrokerDisconnected(self._named(f"{what}: no answer within {timeout_s:g} s"))
+            self._end(silent)
+            raise silent from error
+        except ConnectionError as error:
+            raise BrokerDisconnected(self._named(f"{what}: {error}")) from error
 
 
-def _library_order(product: Product, spec: OrderSpec) -> Order:
-    """The library's order; time in force and reference are set on every leg."""
-    side, quantity = spec.side.value, spec.quantity
-    limit = float(product.price_of(spec.limit_ticks)) if spec.limit_ticks is not None else 0.0
-    trigger = float(product.price_of(spec.stop_ticks)) if spec.stop_ticks is not None else 0.0
-    order: Order
-    if spec.order_type is OrderType.MARKET:
-        order = MarketOrder(side, quantity)
-    elif spec.order_type is OrderType.LIMIT:
-        order = LimitOrder(side, quantity, limit)
-    elif spec.order_type is OrderType.STOP:
-        order = StopOrder(side, quantity, trigger)
-    else:
-        order = StopLimitOrder(side, quantity, limit, trigger)
-    order.orderRef = spec.order_ref
-    order.tif = spec.tif.value
-    order.outsideRth = True
-    return order
-
-
-def _completed_report(trade: Any) -> OrderReport:
-    report = report_of(trade)
-    filled = int(trade.order.filledQuantity) if report.state is OrderState.FILLED else report.filled
-    return OrderReport(
-        order_ref=report.order_ref,
-        perm_id=report.perm_id,
-        state=report.state,
-        filled=filled,
-        remaining=int(trade.order.totalQuantity) - filled,
-        reason=trade.orderStatus.completedStatus if hasattr(trade.orderStatus, "completedStatus") else "",
-    )
-
-
-def _was_rejected(trade: Any) -> bool:
-    return trade.orderStatus.status == "Inactive" or any(
-        entry.errorCode and is_rejection(entry.errorCode) for entry in trade.log
-    )
-
-
-def _rejection(trade: Any) -> str:
-    for entry in trade.log:
-        if entry.errorCode and is_rejection(entry.errorCode):
-            return f"{trade.order.orderRef}: {entry.errorCode} {entry.message}"
-    return f"{trade.order.orderRef}: inactive"
+class NoBars(TransientError):
+    """A history request has no bars; never leaves the session."""

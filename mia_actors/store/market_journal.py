@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 BAR_COLUMNS = "start_ns, instrument, timeframe, open, high, low, close, volume"
 STARTING_EQUITY = "starting_equity_usd"
 ORDER_ID = "order_id_high_water"
+CONTRACT_MONTH = "contract_month"
 
 
 class MarketJournal:
@@ -112,17 +113,35 @@ class MarketJournal:
         return _bar(row) if row else None
 
     def add_fill(self, fill: Fill) -> None:
-        """Stores an execution, or the commission of one that is known; a commission is never lost again."""
+        """Stores an execution, or the commission of one that is known; a commission is never lost again.
+
+        A correction, which repeats all of the number but its last part, replaces what it corrects.
+        """
         with self._lock:
-            known = self._connection.execute(
-                "SELECT fill FROM fills WHERE exec_id = ?", (fill.exec_id,)
-            ).fetchone()
-            if known and fill.commission_usd is None:
+            known = self._corrections(fill.exec_id)
+            if any(exec_id > fill.exec_id for exec_id in known):
                 return
-            self._connection.execute(
-                "INSERT OR REPLACE INTO fills VALUES (?, ?, ?)",
-                (fill.exec_id, fill.event_time_ns, to_json(fill)),
-            )
+            if fill.exec_id in known and fill.commission_usd is None:
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany("DELETE FROM fills WHERE exec_id = ?", [(one,) for one in known])
+                self._connection.execute(
+                    "INSERT INTO fills VALUES (?, ?, ?)", (fill.exec_id, fill.event_time_ns, to_json(fill))
+                )
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _corrections(self, exec_id: str) -> list[str]:
+        """Stored numbers of the same execution, itself included."""
+        stem, dot, _ = exec_id.rpartition(".")
+        low, high = (f"{stem}.", f"{stem}/") if dot else (exec_id, f"{exec_id} ")
+        rows = self._connection.execute(
+            "SELECT exec_id FROM fills WHERE exec_id >= ? AND exec_id < ?", (low, high)
+        ).fetchall()
+        return [str(row[0]) for row in rows]
 
     def fills(self, after_ns: int, until_ns: int) -> tuple[Fill, ...]:
         """Executions with event time in (`after_ns`, `until_ns`], in order of time and number."""
@@ -157,6 +176,15 @@ class MarketJournal:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO facts VALUES (?, ?)", (ORDER_ID, str(order_id))
                 )
+
+    def contract_month(self) -> str | None:
+        """Month (`YYYYMM`) of the contract this session trades; None before the first connect."""
+        return self._fact(CONTRACT_MONTH)
+
+    def note_contract_month(self, month: str) -> None:
+        """Stores the contract of the first connect: a roll date does not change it within a session."""
+        with self._lock:
+            self._connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (CONTRACT_MONTH, month))
 
     def close(self) -> None:
         """Releases the database."""

@@ -1,0 +1,83 @@
+"""The second of the two gates in front of the market: what may go out, judged at the broker itself. Pure."""
+
+from collections.abc import Sequence
+
+from mia_actors.core.errors import OrderRejected, PermitStale
+from mia_actors.core.orders import OrderSpec, Permit, Purpose
+from mia_actors.core.permit_gate import PERMIT_STALE, Denied, PermitGate
+
+
+class OrderGate:
+    """Entries need a permit and their stop; everything else may only reduce the position."""
+
+    def __init__(self) -> None:
+        self._permits = PermitGate()
+        self._executor_seen = 0
+
+    def check(
+        self,
+        group: Sequence[OrderSpec],
+        permit: Permit | None,
+        *,
+        held_contracts: int,
+        entering_contracts: int,
+        now_monotonic_ns: int,
+    ) -> None:
+        """Passes a group that may go out.
+
+        `held_contracts` is the position by the broker's word, `entering_contracts` what entries still working
+        could add to it.
+
+        Raises:
+            OrderRejected: the gate is shut.
+            PermitStale: a fresh permit may open it.
+        """
+        entries = [spec for spec in group if spec.purpose is Purpose.ENTRY]
+        if not entries:
+            for spec in group:
+                _check_reduces(spec, held_contracts)
+            return
+        entry = entries[0]
+        _check_protected(entry, entries, group)
+        self._check_executor(entry, permit)
+        resulting = held_contracts + entering_contracts + entry.side.sign * entry.quantity
+        verdict = self._permits.check(
+            permit, resulting_contracts=resulting, now_monotonic_ns=now_monotonic_ns
+        )
+        if isinstance(verdict, Denied):
+            error = PermitStale if verdict.reason in PERMIT_STALE else OrderRejected
+            raise error(f"{entry.order_ref}: {verdict.reason}: {verdict.detail}")
+
+    def _check_executor(self, entry: OrderSpec, permit: Permit | None) -> None:
+        """A successor of the executor has been here: what its dead predecessor had on its way is void."""
+        if permit is None:
+            return
+        if permit.executor_incarnation < self._executor_seen:
+            raise OrderRejected(
+                f"{entry.order_ref}: sent by incarnation {permit.executor_incarnation} of the executor, "
+                f"incarnation {self._executor_seen} was here already"
+            )
+        self._executor_seen = permit.executor_incarnation
+
+
+def _check_reduces(spec: OrderSpec, held_contracts: int) -> None:
+    reduces = spec.side.sign * held_contracts < 0 and spec.quantity <= abs(held_contracts)
+    if not reduces:
+        raise OrderRejected(
+            f"{spec.order_ref}: holding {held_contracts}, to {spec.side} {spec.quantity} is not a reduction"
+        )
+
+
+def _check_protected(entry: OrderSpec, entries: Sequence[OrderSpec], group: Sequence[OrderSpec]) -> None:
+    stops = [
+        spec
+        for spec in group
+        if spec.purpose is Purpose.STOP
+        and spec.parent_ref == entry.order_ref
+        and spec.side is entry.side.opposite
+        and spec.quantity == entry.quantity
+    ]
+    if len(entries) != 1 or group[0] is not entry or len(stops) != 1:
+        raise OrderRejected(
+            f"{entry.order_ref}: an entry goes out first of its group, with one stop of its size"
+        )
