@@ -114,7 +114,7 @@ class IbSession:
         self._ib: Any = None
         self._suspended = ""
         self._farm_down = False
-        self._bars_request = -1
+        self._bars_request: int | None = None
         self._ib_contract: Any = None
 
     @property

@@ -27,11 +27,16 @@ def test_a_commission_joins_its_execution_whichever_comes_first() -> None:
     joined = replace(FILL, commission_usd=Decimal("2.05"))
     late, early = Executions(), Executions()
     late.add(FILL, 7)
-    assert late.commissions_missing
     assert late.add_commission("a.01", Decimal("2.05")) == joined
     assert not late.commissions_missing
     assert early.add_commission("a.01", Decimal("2.05")) is None
     assert early.add(FILL, 7) == joined
+
+
+def test_an_execution_without_commission_is_known_to_lack_it() -> None:
+    found = Executions()
+    found.add(FILL, 7)
+    assert found.commissions_missing
 
 
 def test_a_commission_heard_again_is_no_news() -> None:

@@ -77,7 +77,7 @@ def test_a_streamed_bar_has_exact_ticks_and_its_start() -> None:
 
 
 def test_a_price_off_the_grid_is_an_error_and_never_rounded() -> None:
-    with pytest.raises(ValueError, match="1660.1 is not a multiple"):
+    with pytest.raises(ValueError, match=r"1660\.1 is not a multiple"):
         parse.live_bar(ES, "ESZ3", START_S, (1660.1, 1660.5, 1659.75, 1660.25), 12)
 
 

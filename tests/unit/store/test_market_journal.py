@@ -91,3 +91,27 @@ def test_the_first_equity_is_the_session_s(tmp_path: Path) -> None:
     journal.note_starting_equity_usd(Decimal(25000))
     journal.note_starting_equity_usd(Decimal(1))
     assert journal.starting_equity_usd() == Decimal(25000)
+
+
+def test_a_correction_replaces_the_execution_it_corrects(tmp_path: Path) -> None:
+    journal = _journal(tmp_path)
+    corrected = replace(FILL, exec_id="a.02", price_ticks=6)
+    journal.add_fill(FILL)
+    journal.add_fill(corrected)
+    journal.add_fill(replace(FILL, commission_usd=Decimal(1)))
+    assert journal.fills(0, 10) == (corrected,)
+
+
+def test_executions_with_another_stem_stand_beside_each_other(tmp_path: Path) -> None:
+    journal = _journal(tmp_path)
+    for exec_id in ("a.01", "a0.01", "a.b.01", "plain"):
+        journal.add_fill(replace(FILL, exec_id=exec_id))
+    assert len(journal.fills(0, 10)) == 4
+
+
+def test_the_contract_of_the_first_connect_is_the_session_s(tmp_path: Path) -> None:
+    journal = _journal(tmp_path)
+    assert journal.contract_month() is None
+    journal.note_contract_month("201312")
+    journal.note_contract_month("201403")
+    assert journal.contract_month() == "201312"
