@@ -51,7 +51,7 @@ class MarketJournal:
     @classmethod
     def open_readonly(cls, path: Path) -> Self:
         """Opens an existing journal beside its writer; usable as a context manager."""
-        return cls(open_readonly(path))
+        return cls(open_readonly(path, schema_version=SCHEMA_VERSION))
 
     def __enter__(self) -> Self:
         return self

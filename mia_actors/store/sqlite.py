@@ -52,14 +52,14 @@ def _prepare(connection: sqlite3.Connection, *, schema_version: int, schema: str
     return schema_version
 
 
-def open_readonly(path: Path) -> sqlite3.Connection:
+def open_readonly(path: Path, *, schema_version: int) -> sqlite3.Connection:
     """Opens an existing database for reading beside its writer.
 
     Raises:
-        ConfigError: there is none, or it cannot be read.
+        ConfigError: there is none, it is damaged, or it has another schema version.
     """
     try:
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"file:{path}?mode=ro",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
@@ -68,6 +68,15 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         )
     except sqlite3.OperationalError as error:
         raise ConfigError(f"{path}: cannot be read ({error}); has the session been started?") from error
+    try:
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise ConfigError(f"{path}: {error}; {_remedy(error)}") from error
+    if found != schema_version:
+        connection.close()
+        raise ConfigError(f"{path}: schema version {found}, this version reads {schema_version}")
+    return connection
 
 
 def _remedy(error: sqlite3.DatabaseError) -> str:

@@ -325,6 +325,35 @@ def test_an_unanswered_request_ends_the_session(market: Market) -> None:
     assert ears.disconnects == 1
 
 
+@pytest.mark.parametrize("question", ["position", "place"])
+def test_a_call_in_flight_when_the_connection_is_lost_fails_at_once(market: Market, question: str) -> None:
+    trader = market.trader()
+    ib: Any = trader._ib
+    asked = threading.Event()
+
+    def swallow(*_: object) -> None:
+        asked.set()
+
+    ib.client.reqPositions = ib.client.placeOrder = swallow
+    errors: list[BrokerDisconnected] = []
+
+    def ask() -> None:
+        try:
+            if question == "position":
+                trader.position_contracts()
+            else:
+                trader.place([_order("a", Side.BUY)])
+        except BrokerDisconnected as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asked.wait(WAIT_S)
+    trader._thread.soon(ib.client.conn.transport.abort)
+    thread.join(LIMITS.request_timeout_s / 2)
+    assert len(errors) == 1
+
+
 def test_many_callers_may_ask_for_lists_at_once(market: Market) -> None:
     trader = market.trader()
     trader.place([_order("a", Side.BUY, OrderType.LIMIT, limit_ticks=1000)])

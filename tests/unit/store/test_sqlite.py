@@ -48,5 +48,23 @@ def test_a_full_disk_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
 def test_reading_does_not_create(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        open_readonly(tmp_path / "x.db")
+        open_readonly(tmp_path / "x.db", schema_version=1)
     assert not (tmp_path / "x.db").exists()
+
+
+def test_a_reader_refuses_another_version_and_a_damaged_file(tmp_path: Path) -> None:
+    _open(tmp_path / "x.db").close()
+    with pytest.raises(ConfigError, match=r"x\.db: schema version 1, this version reads 2"):
+        open_readonly(tmp_path / "x.db", schema_version=2)
+    (tmp_path / "y.db").write_bytes(b"this is not a database at all" * 100)
+    with pytest.raises(ConfigError, match=r"y\.db: .*not a database; the file is damaged"):
+        open_readonly(tmp_path / "y.db", schema_version=1)
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    writer = _open(tmp_path / "x.db")
+    reader = open_readonly(tmp_path / "x.db", schema_version=1)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("INSERT INTO things VALUES ('a')")
+    writer.execute("INSERT INTO things VALUES ('b')")
+    assert reader.execute("SELECT name FROM things").fetchall() == [("b",)]
