@@ -6,6 +6,7 @@ import click
 
 from mia_actors.cli import (
     backtest_command,
+    bench_command,
     check_command,
     gateway_command,
     guardian_commands,
@@ -23,6 +24,7 @@ COMMANDS = (
     backtest_command,
     train_command,
     trace_commands,
+    bench_command,
     check_command,
     gateway_command,
 )

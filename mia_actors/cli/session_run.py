@@ -4,6 +4,7 @@ Everything started is ended again, in reverse, however the session ends; what a 
 is found by the next one by pid and start time, and ended.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +29,8 @@ from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
 from mia_actors.mentor.report import DailyReport
 from mia_actors.store.decision_journal import DecisionJournal
-from mia_actors.supervision.ray_runtime import RayRuntime, clean_leftovers
+from mia_actors.supervision.leftovers import clean_leftovers
+from mia_actors.supervision.ray_runtime import RayRuntime
 from mia_actors.supervision.system import System
 from mia_actors.telemetry.logs import get_logger
 
@@ -103,8 +105,16 @@ class SessionRun:
     """Runs one session. `interrupt` may be called from a signal handler at any time."""
 
     def __init__(
-        self, request: RunRequest, *, state: StateDirectory, viewer: Viewer, clock: Clock, ids: IdSource
+        self,
+        request: RunRequest,
+        *,
+        state: StateDirectory,
+        viewer: Viewer,
+        clock: Clock,
+        ids: IdSource,
+        before_stop: Callable[[System], None] | None = None,
     ) -> None:
+        """`before_stop` is called with the running tree when the session is over."""
         self._request = request
         self._state = state
         self._viewer = viewer
@@ -112,6 +122,7 @@ class SessionRun:
         self._ids = ids
         self._log = get_logger(actor="run")
         self._interrupted = False
+        self._before_stop = before_stop
         self._control: ControlClient | None = None
         self._system: System | None = None
         self._bars_total = 0
@@ -149,6 +160,8 @@ class SessionRun:
             if self._control is not None:
                 self._control.start()
             ending, detail = self._watch(system)
+            if self._before_stop is not None:
+                self._before_stop(system)
             return self._finish(session, system, ending, detail)
 
     def _refuse_when_halted(self) -> None:

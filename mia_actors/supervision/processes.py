@@ -55,8 +55,8 @@ class ProcessId:
             os.close(handle)
         return True
 
-    def wait_gone(self, timeout_s: float) -> bool:
-        """Blocks until the process ended, at most `timeout_s`.
+    def wait_gone(self, timeout_s: float | None) -> bool:
+        """Blocks until the process ended, at most `timeout_s` if that is given.
 
         Returns:
             True when it is certain that it ended.

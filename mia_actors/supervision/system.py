@@ -20,6 +20,7 @@ from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
 from mia_actors.supervision.ray_actors import create_on_node, when_done
+from mia_actors.supervision.ray_runtime import ray_failure
 from mia_actors.supervision.ref import Ref, SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
@@ -31,6 +32,8 @@ ANSWER_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.5
 """Longest single wait in Ray, so that a signal to the driver is served in between."""
 END_WITHIN_S = 10.0
+BROKEN_STOP_WITHIN_S = 3.0
+"""An orderly stop may take this long when Ray is broken: a few seconds later Ray ends every process of its own."""
 
 
 class System:
@@ -112,8 +115,8 @@ class System:
 
     @property
     def failed(self) -> str | None:
-        """Why the tree is down although nobody asked for it; None otherwise."""
-        return self._failed
+        """Why the tree is down, or about to be, although nobody asked for it; None otherwise."""
+        return self._failed or ray_failure()
 
     def ref(self, child_id: str) -> Ref:
         """A way to ask a child by name."""
@@ -144,8 +147,8 @@ class System:
         version, pending = -1, "the supervisor"
         while True:
             remaining_s = deadline_s - self._clock.monotonic_s()
-            if self._failed is not None:
-                raise PermanentError(f"the tree did not start: {self._failed}")
+            if self.failed is not None:
+                raise PermanentError(f"the tree did not start: {self.failed}")
             if remaining_s <= 0:
                 raise TargetUnavailable(f"the tree was not up within {timeout_s:g} s: {pending} is not")
             try:
@@ -191,7 +194,7 @@ class System:
             except RayError:
                 self._log.warning("supervisor.unreachable")
             else:
-                self._wait_ended(timeout_s)
+                self._wait_ended(timeout_s if ray_failure() is None else min(timeout_s, BROKEN_STOP_WITHIN_S))
         self._end_processes()
 
     def _wait_ended(self, timeout_s: float) -> None:

@@ -177,12 +177,16 @@ class TraceReader:
         rows = self._rows("SELECT (end_ns - start_ns) / 1e6 FROM cycles ORDER BY start_ns", ())
         return [float(str(row[0])) for row in rows]
 
+    def named(self, name: str) -> tuple[StoredSpan, ...]:
+        """All spans of one name in order of start."""
+        return self._spans("WHERE name = ? ORDER BY start_ns, span_id", (name,))
+
     def spans(self, cycle_id: str) -> tuple[StoredSpan, ...]:
         """All spans of a cycle's traces in order of start; empty when there is no such cycle."""
-        sql = (
-            "SELECT * FROM spans WHERE trace_id IN (SELECT trace_id FROM cycles WHERE cycle_id = ?) "
-            "ORDER BY start_ns, span_id"
-        )
+        tail = "WHERE trace_id IN (SELECT trace_id FROM cycles WHERE cycle_id = ?) ORDER BY start_ns, span_id"
+        return self._spans(tail, (cycle_id,))
+
+    def _spans(self, tail: str, parameters: tuple[str | int, ...]) -> tuple[StoredSpan, ...]:
         return tuple(
             StoredSpan(
                 trace_id=row[0],
@@ -196,7 +200,7 @@ class TraceReader:
                 status=row[8],
                 attributes=json.loads(row[9]),
             )
-            for row in self._rows(sql, (cycle_id,))
+            for row in self._rows(f"SELECT * FROM spans {tail}", parameters)  # noqa: S608 - literals only
         )
 
     def _rows(self, sql: str, parameters: tuple[str | int, ...]) -> list[tuple]:  # type: ignore[type-arg]

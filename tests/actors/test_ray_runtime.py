@@ -80,7 +80,9 @@ def identities(pids: list[int]) -> list[ProcessId]:
 
 
 def family_of(pid: int) -> list[ProcessId]:
-    return identities([pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))])
+    """The driver and all it started, except its reaper, which has work to do when the driver is gone."""
+    below = psutil.Process(pid).children(recursive=True)
+    return identities([pid, *(child.pid for child in below if "reaper.py" not in " ".join(child.cmdline()))])
 
 
 def test_without_the_token_nobody_is_let_in(ray_runtime: RayRuntime) -> None:
@@ -170,6 +172,34 @@ def test_an_interrupt_is_not_swallowed_and_leaves_nothing(
     program.send_signal(signal.SIGINT)
     _, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (130, "")
+    assert not [process for process in started if process.alive()]
+
+
+def test_after_a_kill_of_the_driver_everything_ends_by_itself(
+    start_program: Any, tmp_path: Path, eventually: Eventually
+) -> None:
+    program = start_program("driver_program.py", str(tmp_path), "local", "wait")
+    next_facts(program)
+    started = family_of(program.pid)
+    temp_dir = Path(json.loads((tmp_path / "ray.json").read_text())["temp_dir"])
+    assert len(started) >= 8
+    program.kill()
+    eventually(lambda: not [process for process in started if process.alive()])
+    eventually(lambda: not temp_dir.exists())
+
+
+@pytest.mark.parametrize("server", ["gcs_server", "raylet"])
+def test_the_death_of_a_server_of_ray_is_known_at_once_and_leaves_nothing(
+    start_program: Any, tmp_path: Path, server: str
+) -> None:
+    program = start_program("driver_program.py", str(tmp_path), "local", "watch")
+    next_facts(program)
+    started = family_of(program.pid)
+    family = psutil.Process(program.pid).children(recursive=True)
+    next(process for process in family if process.name() == server).kill()
+    out, err = program.communicate(timeout=20)
+    assert json.loads(out) == {"failed": f"Ray's {server} died"}
+    assert program.returncode == 0, err
     assert not [process for process in started if process.alive()]
 
 

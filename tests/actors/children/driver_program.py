@@ -1,6 +1,6 @@
 """A driver to be interrupted and killed: starts a tree, says what it started, then waits.
 
-Arguments: state directory, address (`local` or HOST:PORT), and how far to go (`once`, `wait`, `starting`).
+Arguments: state directory, address (`local` or HOST:PORT), and how far to go (`once`, `wait`, `watch`, `starting`).
 """
 # ruff: noqa: T201 - it talks to the test on stdout
 
@@ -15,6 +15,7 @@ from mia_actors.core.clock import SystemClock
 from mia_actors.supervision.ray_runtime import RayRuntime
 from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
 from mia_actors.supervision.system import System
+from mia_actors.telemetry.logs import configure_logging
 
 CLOCK = SystemClock()
 
@@ -33,6 +34,7 @@ def child(name: str, **settings: Any) -> ChildSpec:
 
 
 def main(state: Path, address: str, until: str) -> None:
+    configure_logging(directory=None, process="driver")
     runtime = RayRuntime.start_local(state, cpus=2) if address == "local" else RayRuntime.join(address)
     children = [child("a"), child("b", start_takes_s=600 if until == "starting" else 0)]
     tree = SupervisorSpec(id="root", intensity=3, period_s=10, children=tuple(children))
@@ -50,6 +52,11 @@ def main(state: Path, address: str, until: str) -> None:
             say(pids=[view.pid for view in system.tree().processes], incarnation=incarnation)
             if until == "wait":
                 a.ask("nap", 600.0, timeout_s=600.0)
+            while until == "watch":
+                if system.failed is not None:
+                    say(failed=system.failed)
+                    return
+                CLOCK.sleep_s(0.02)
         ours = [
             one for one in ray.util.list_named_actors(all_namespaces=True) if one["namespace"] == "driver"
         ]

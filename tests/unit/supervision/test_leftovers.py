@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from mia_actors.supervision.leftovers import MARK, clean_leftovers
 from mia_actors.supervision.processes import ProcessId, boot_id
-from mia_actors.supervision.ray_runtime import MARK, clean_leftovers
 
 Sleepers = Callable[..., ProcessId]
 
