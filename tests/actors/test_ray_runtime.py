@@ -181,6 +181,7 @@ def test_after_a_kill_of_the_driver_everything_ends_by_itself(
     program = start_program("driver_program.py", str(tmp_path), "local", "wait")
     next_facts(program)
     started = family_of(program.pid)
+    started += identities([child.pid for child in psutil.Process(program.pid).children()])  # the reaper too
     temp_dir = Path(json.loads((tmp_path / "ray.json").read_text())["temp_dir"])
     assert len(started) >= 8
     program.kill()
