@@ -61,8 +61,7 @@ class Executor:
             BrokerDisconnected: the broker could not be asked.
         """
         snapshot = self._desk.snapshot()
-        self._journal.record_reports(snapshot.orders)
-        self._journal.record_fills(snapshot.fills)
+        self._journal.record(snapshot)
         return snapshot
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
@@ -74,9 +73,8 @@ class Executor:
         known = self._journal.applied(target.target_id)
         if known is not None:
             return known
-        self._journal.accept(target)
         applied = self._reach(target, held_contracts)
-        self._journal.finish(applied)
+        self._journal.finish(target, applied)
         return applied
 
     def settle(self) -> Settlement:
@@ -171,7 +169,6 @@ class Executor:
         return Applied(target_id=target.target_id, status=status, detail=detail)
 
     def _sent(self, target: TargetPosition, reports: tuple[OrderReport, ...]) -> Applied:
-        self._journal.record_reports(reports)
         if any(report.state is OrderState.REJECTED for report in reports):
             reason = "; ".join(report.reason for report in reports if report.state is OrderState.REJECTED)
             return Applied(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from mia_actors.core.codec import from_json, to_json
 from mia_actors.core.decisions import TargetPosition
 from mia_actors.core.ledger import LedgerOrder
-from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderState
+from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderState
 from mia_actors.execution.messages import Applied
 
 SCHEMA_VERSION = 1
@@ -41,19 +41,21 @@ class OrderJournal:
         rows = self._query("SELECT applied FROM targets WHERE target_id = ?", (target_id,))
         return from_json(Applied, rows[0][0]) if rows and rows[0][0] else None
 
-    def accept(self, target: TargetPosition) -> None:
-        """Notes that work on a target began; a repeat changes nothing."""
+    def finish(self, target: TargetPosition, applied: Applied) -> None:
+        """Commits what became of a target, and the broker's reports that say so, together."""
+        sql = "INSERT OR REPLACE INTO targets VALUES (?, ?, ?)"
         self._write(
-            [("INSERT OR IGNORE INTO targets VALUES (?, ?, NULL)", (target.target_id, to_json(target)))]
+            [
+                *(_report_row(report) for report in applied.reports),
+                (sql, (target.target_id, to_json(target), to_json(applied))),
+            ]
         )
 
-    def finish(self, applied: Applied) -> None:
-        """Notes what became of a target."""
-        sql = "UPDATE targets SET applied = ? WHERE target_id = ?"
-        self._write([(sql, (to_json(applied), applied.target_id))])
-
     def intend(self, target_id: str, group: Sequence[OrderSpec]) -> None:
-        """Commits the intent to send a group; orders that are journaled already stay as they are."""
+        """Commits the intent to send a group; orders that are journaled already stay as they are.
+
+        The one wait for the disk before an order goes out.
+        """
         sql = "INSERT OR IGNORE INTO intents (order_ref, target_id, leg, spec, state) VALUES (?, ?, ?, ?, ?)"
         self._write(
             [
@@ -71,19 +73,7 @@ class OrderJournal:
 
     def record_reports(self, reports: Iterable[OrderReport]) -> None:
         """Takes the broker's word on our orders; reports of unknown references are not ours and ignored."""
-        sql = "UPDATE intents SET state = ?, perm_id = ?, filled = ?, reason = ? WHERE order_ref = ?"
-        self._write(
-            [
-                (sql, (report.state.value, report.perm_id, report.filled, report.reason, report.order_ref))
-                for report in reports
-            ]
-        )
-
-    def record_fills(self, fills: Iterable[Fill]) -> None:
-        """Stores executions; one that is known is replaced, since its commission may have come."""
-        self._write(
-            [("INSERT OR REPLACE INTO fills VALUES (?, ?)", (fill.exec_id, to_json(fill))) for fill in fills]
-        )
+        self._write([_report_row(report) for report in reports])
 
     def orders(self, target_id: str | None = None) -> tuple[LedgerOrder, ...]:
         """Our orders with their last state, of one target or all, in the order they were intended."""
@@ -108,7 +98,18 @@ class OrderJournal:
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 
+    def record(self, snapshot: BrokerSnapshot) -> None:
+        """Takes the broker's word on orders and executions, together."""
+        self._write(
+            [
+                *(_report_row(report) for report in snapshot.orders),
+                *(_fill_row(fill) for fill in snapshot.fills),
+            ]
+        )
+
     def _write(self, statements: Sequence[tuple[str, tuple[str | int, ...]]]) -> None:
+        if not statements:
+            return
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -118,3 +119,12 @@ class OrderJournal:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+def _report_row(report: OrderReport) -> tuple[str, tuple[str | int, ...]]:
+    sql = "UPDATE intents SET state = ?, perm_id = ?, filled = ?, reason = ? WHERE order_ref = ?"
+    return sql, (report.state.value, report.perm_id, report.filled, report.reason, report.order_ref)
+
+
+def _fill_row(fill: Fill) -> tuple[str, tuple[str | int, ...]]:
+    return "INSERT OR REPLACE INTO fills VALUES (?, ?)", (fill.exec_id, to_json(fill))

@@ -1,7 +1,6 @@
 """The tree as it is now, as a file that needs neither Ray nor this process to be read."""
 
 from collections.abc import Iterator
-from dataclasses import field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -83,8 +82,6 @@ class TreeSnapshot:
     """Why a supervisor asked for a halt, once one did."""
     outcome: str | None = None
     """`stopped`, or `gave up: ...`; None while it runs."""
-    problems: tuple[str, ...] = field(default=())
-    """Processes that could not be ended."""
 
     @property
     def children(self) -> tuple[ChildView, ...]:

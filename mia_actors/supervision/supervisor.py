@@ -35,7 +35,7 @@ from mia_actors.supervision.messages import HostIdentity, Resolution, Whereabout
 from mia_actors.supervision.processes import boot_id, own_process
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.recorder import Recorder
-from mia_actors.supervision.snapshot import TreeSnapshot
+from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot
 from mia_actors.supervision.views import process_view, view_of
 from mia_actors.telemetry.logs import configure_logging, get_logger
 
@@ -45,7 +45,8 @@ RESOLVE_CALLS = 64
 """Callers that may wait for a child at a time; each waits a short time only and asks again."""
 HALT_WITHIN_S = 10.0
 """The halt hook has this long; then the tree is stopped without its answer."""
-FINISH_CHECK_S = 1.0
+LOOK_EVERY_S = 1.0
+"""Without messages the restarts in their windows are counted anew this often."""
 
 
 class Supervisor:
@@ -158,7 +159,7 @@ class Supervisor:
                 with self._changed:
                     self._conductor.take(message)
                     self._changed.notify_all()
-            if self._inbox.empty():
+            if self._inbox.empty() and (message is not None or self._is_outdated()):
                 self._publish()
         self._publish()
         self._recorder.close()
@@ -166,7 +167,7 @@ class Supervisor:
 
     def _next(self) -> Message | None:
         """The next message or due timer; None after a while without any."""
-        wait_s = FINISH_CHECK_S
+        wait_s = LOOK_EVERY_S
         if self._timers:
             wait_s = min(wait_s, self._timers[0][0] - self._clock.monotonic_s())
             if wait_s <= 0:
@@ -179,6 +180,14 @@ class Supervisor:
     def _post(self, message: Message, after_s: float) -> None:
         due_s = self._clock.monotonic_s() + after_s
         heapq.heappush(self._timers, (due_s, next(self._numbers), message))
+
+    def _view(self) -> SupervisorView:
+        conductor = self._conductor
+        return view_of(conductor.machine.root, conductor.playing, self._clock.monotonic_s())
+
+    def _is_outdated(self) -> bool:
+        """Whether time alone changed something: restarts leave their window."""
+        return self._snapshot is None or self._snapshot.root != self._view()
 
     def _publish(self) -> None:
         conductor, outcome = self._conductor, self._conductor.machine.outcome
@@ -193,7 +202,7 @@ class Supervisor:
                 boot_id=boot_id(),
                 namespace=self._launch.namespace,
                 supervisor=process_view(self._identity),
-                root=view_of(conductor.machine.root, conductor.playing, self._clock.monotonic_s()),
+                root=self._view(),
                 spares=tuple(
                     process_view(host.identity)
                     for host in conductor.fleet.spares()

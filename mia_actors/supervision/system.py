@@ -49,6 +49,7 @@ class System:
         self._failed: str | None = None
         self._ended = threading.Event()
         """The supervisor said how the tree ended, or died; what it left is ended too."""
+        self._stopping = False
         self._stopped = False
         when_done(supervisor.lifeline.remote(), self._lifeline_ended)
 
@@ -177,7 +178,7 @@ class System:
             raise TargetUnavailable(f"{child_id} has no process now")
 
     def stop(self, timeout_s: float = 60.0) -> None:
-        """Stops the tree in reverse order, then the spares, then the supervisor; a second call does nothing.
+        """Stops the tree in reverse order, then the spares, then the supervisor; nothing when that is done already.
 
         What does not end in an orderly way within `timeout_s` is killed. When it returns, the kernel has
         confirmed the end of every process.
@@ -187,7 +188,7 @@ class System:
         """
         if self._stopped:
             return
-        self._stopped = True
+        self._stopping = True
         if not self._ended.is_set():
             try:
                 ray.get(self._supervisor.stop.remote(), timeout=ANSWER_WITHIN_S)
@@ -196,6 +197,7 @@ class System:
             else:
                 self._wait_ended(timeout_s if ray_failure() is None else min(timeout_s, BROKEN_STOP_WITHIN_S))
         self._end_processes()
+        self._stopped = True
 
     def _wait_ended(self, timeout_s: float) -> None:
         deadline_s = self._clock.monotonic_s() + timeout_s
@@ -226,7 +228,7 @@ class System:
                 self._failed = outcome
             self._ended.set()
             return
-        if not self._stopped:
+        if not self._stopping:
             threading.Thread(target=self._supervisor_lost, args=(error,), name="supervisor-lost").start()
 
     def _supervisor_lost(self, error: BaseException) -> None:
@@ -246,7 +248,7 @@ class System:
 
     def _watch(self, on_progress: Callable[[TreeSnapshot], None]) -> None:
         version = -1
-        while not self._ended.is_set() and not self._stopped:
+        while not self._ended.is_set() and not self._stopping:
             try:
                 tree = self._changes(after_version=version, wait_s=LOOK_EVERY_S)
             except RayError:

@@ -337,3 +337,16 @@ def test_what_cannot_work_is_refused_before_anything_starts(
         System.start(
             tree_of(child), PoolSpec.model_validate(pool), None, tmp_path, namespace="refused", **options
         )
+
+
+def test_a_restart_leaves_its_window_in_the_tree_file_too(
+    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path, eventually: Eventually
+) -> None:
+    system = start_system(tree_of("a", period_s=2))
+    system.kill("a")
+    assert system.ref("a").ask("who")[0] == 2
+    assert system.tree().root.restarts_in_window == 1
+    eventually(lambda: (tree := read_tree(tmp_path)) and tree.root.restarts_in_window == 0)
+    version = system.tree().version
+    CLOCK.sleep_s(1.5)
+    assert system.tree().version <= version + 1, "an idle tree is not written again and again"
