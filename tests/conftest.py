@@ -19,7 +19,9 @@ def _unit_tests_stay_pure(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         return
 
     def forbidden(*_: object, **__: object) -> NoReturn:
-        pytest.fail("unit tests open no sockets and start no Ray: it belongs to tests/gateway or tests/actors")
+        pytest.fail(
+            "unit tests open no sockets and start no Ray: it belongs to tests/gateway or tests/actors"
+        )
 
     monkeypatch.setattr(socket.socket, "connect", forbidden)
     monkeypatch.setattr(socket.socket, "bind", forbidden)

@@ -103,7 +103,11 @@ def bench_cycle(
 
 def busy(config: SystemConfig) -> SystemConfig:
     """The tree with the gates of `BUSY_CYCLE`."""
-    changes: dict[str, dict[str, Any]] = {"cycle": BUSY_CYCLE, "ensemble": BUSY_ENSEMBLE, "guardian": BUSY_GUARDIAN}
+    changes: dict[str, dict[str, Any]] = {
+        "cycle": BUSY_CYCLE,
+        "ensemble": BUSY_ENSEMBLE,
+        "guardian": BUSY_GUARDIAN,
+    }
 
     def changed(node: ChildSpec | SupervisorSpec) -> ChildSpec | SupervisorSpec:
         if isinstance(node, SupervisorSpec):

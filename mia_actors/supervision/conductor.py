@@ -287,7 +287,7 @@ class Conductor:
 
     def _host_failed(self, message: HostFailed) -> None:
         host = self.fleet.hosts.pop(message.host_id, None)
-        if host is None:
+        if host is None or self.machine.outcome is not None:
             return
         waiting = next(
             (start for start, _ in self._waiting if host.reserved_for in {None, start.child_id}), None

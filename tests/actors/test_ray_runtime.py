@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -81,8 +82,12 @@ def identities(pids: list[int]) -> list[ProcessId]:
 
 def family_of(pid: int) -> list[ProcessId]:
     """The driver and all it started, except its reaper, which has work to do when the driver is gone."""
-    below = psutil.Process(pid).children(recursive=True)
-    return identities([pid, *(child.pid for child in below if "reaper.py" not in " ".join(child.cmdline()))])
+    found = [pid]
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if "reaper.py" not in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return identities(found)
 
 
 def test_without_the_token_nobody_is_let_in(ray_runtime: RayRuntime) -> None:

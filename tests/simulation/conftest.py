@@ -1,15 +1,12 @@
 """One backtest for all sessions of this folder to be compared with."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from session_driver import Session, backtest, loose_config
+from tests.simulation.session_driver import Session, backtest, loose_config
 
 
 @pytest.fixture(scope="session")

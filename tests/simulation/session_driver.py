@@ -45,7 +45,7 @@ def command(*arguments: str) -> list[str]:
 
 def after_cycles(count: int) -> Condition:
     """True once so many cycles were decided."""
-    return lambda journal: journal.execute("SELECT COUNT(*) FROM decisions").fetchone()[0] >= count
+    return lambda journal: int(journal.execute("SELECT COUNT(*) FROM decisions").fetchone()[0]) >= count
 
 
 def entering(journal: sqlite3.Connection) -> bool:

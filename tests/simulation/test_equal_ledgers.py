@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from session_driver import Session, after_cycles, entering
+
+from tests.simulation.session_driver import Session, after_cycles, entering
 
 CHILDREN = (
     "guardian",

@@ -6,10 +6,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from session_driver import ROOT, TAPE, Session, after_cycles, command, entering
-
 from mia_actors.core.clock import SystemClock
 from mia_actors.guardian import console
+from tests.simulation.session_driver import ROOT, TAPE, Session, after_cycles, command, entering
 
 PACED = (*TAPE, "--pace", "60x")
 

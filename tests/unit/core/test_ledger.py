@@ -53,8 +53,12 @@ def test_broker_numbers_do_not_change_the_hash() -> None:
 
 
 def test_another_state_changes_the_hash() -> None:
-    assert build_ledger(ES, [_order()], []).sha256 != build_ledger(ES, [_order(OrderState.CANCELLED)], []).sha256
+    assert (
+        build_ledger(ES, [_order()], []).sha256 != build_ledger(ES, [_order(OrderState.CANCELLED)], []).sha256
+    )
 
 
 def test_the_order_in_which_facts_arrive_does_not_matter() -> None:
-    assert build_ledger(ES, [_order(), _order()], [_fill(), _fill()]) == build_ledger(ES, [_order()], [_fill()])
+    assert build_ledger(ES, [_order(), _order()], [_fill(), _fill()]) == build_ledger(
+        ES, [_order()], [_fill()]
+    )

@@ -8,7 +8,9 @@ from mia_actors.core.tradebook import TradeBook, fill_order
 from mia_actors.core.units import ES
 
 
-def _fill(number: int, side: Side, quantity: int, price: int, ref: str = "MIA.ESZ3.20131008T143500.entry") -> Fill:
+def _fill(
+    number: int, side: Side, quantity: int, price: int, ref: str = "MIA.ESZ3.20131008T143500.entry"
+) -> Fill:
     return Fill(
         exec_id=f"e{number:04d}",
         order_ref=ref,
@@ -63,12 +65,17 @@ def test_within_one_second_the_entry_comes_before_the_stop_that_ends_it() -> Non
         Fill(**{name: getattr(fill, name) for name in Fill.__dataclass_fields__} | {"event_time_ns": 7})
         for fill in (stop, entry)
     ]
-    assert [fill.order_ref for fill in sorted(same_moment, key=fill_order)] == [entry.order_ref, stop.order_ref]
+    assert [fill.order_ref for fill in sorted(same_moment, key=fill_order)] == [
+        entry.order_ref,
+        stop.order_ref,
+    ]
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(list(Side)), st.integers(1, 4), st.integers(6000, 7000)), min_size=1, max_size=30
+        st.tuples(st.sampled_from(list(Side)), st.integers(1, 4), st.integers(6000, 7000)),
+        min_size=1,
+        max_size=30,
     ),
     st.integers(6000, 7000),
 )

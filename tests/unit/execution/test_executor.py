@@ -187,17 +187,16 @@ def test_a_part_of_a_group_at_the_broker_is_a_broken_invariant() -> None:
     broker = FakeBroker(before=[BrokerDisconnected("gone")])
     executor = _executor(broker)
     (entry, *_) = REFS
-    broker.orders[entry] = OrderSpec(**_spec_of_entry())
+    broker.orders[entry] = _spec_of_entry()
     broker.states[entry] = OrderState.WORKING
     with pytest.raises(InvariantViolated, match="part of a group"):
         executor.apply(LONG, 0)
 
 
-def _spec_of_entry() -> dict[str, object]:
+def _spec_of_entry() -> OrderSpec:
     probe = FakeBroker()
     _executor(probe).apply(LONG, 0)
-    spec = probe.orders[REFS[0]]
-    return {name: getattr(spec, name) for name in OrderSpec.__dataclass_fields__}
+    return probe.orders[REFS[0]]
 
 
 def test_a_refused_permit_sends_nothing_and_says_why() -> None:

@@ -18,9 +18,11 @@ def test_a_cycle_and_its_stages_come_back_as_one_trace(tmp_path: Path) -> None:
     path = tmp_path / "traces.db"
     tracer = _provider(path).get_tracer("test")
     attributes = {conventions.CYCLE_ID: "ESZ3@1", conventions.CYCLE_OUTCOME: "entered"}
-    with tracer.start_as_current_span(conventions.SPAN_CYCLE, attributes=attributes):
-        with tracer.start_as_current_span(conventions.SPAN_VOTE):
-            pass
+    with (
+        tracer.start_as_current_span(conventions.SPAN_CYCLE, attributes=attributes),
+        tracer.start_as_current_span(conventions.SPAN_VOTE),
+    ):
+        pass
     reader = TraceReader(path)
     (cycle,) = reader.cycles(limit=5)
     assert (cycle.cycle_id, cycle.outcome) == ("ESZ3@1", "entered")
