@@ -50,7 +50,8 @@ def after_cycles(count: int) -> Condition:
 
 def entering(journal: sqlite3.Connection) -> bool:
     """True from the moment an entry is decided, before it is known to have been carried out."""
-    return journal.execute("SELECT COUNT(*) FROM decisions WHERE outcome = 'entered'").fetchone()[0] >= 1
+    found = journal.execute("SELECT COUNT(*) FROM decisions WHERE outcome = 'entered'").fetchone()
+    return int(found[0]) >= 1
 
 
 @dataclass
