@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,9 +22,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+WIDTH_ELSEWHERE = 200
+"""Columns where there is no terminal to ask: tables are not cut for a pipe."""
+
 messages = Console(stderr=True, soft_wrap=True)
 """Everything that is not the result."""
-results = Console(soft_wrap=True)
+results = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
 
 
 class ExitCode(IntEnum):
@@ -62,8 +65,16 @@ def print_json(document: object) -> None:
     sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
 
 
-def guarded(command: Callable[[], int]) -> int:
-    """Runs a command; an error of ours becomes one message and the documented code."""
+def guarded(command: Callable[[], int]) -> NoReturn:
+    """Runs a command and ends with its code; an error of ours becomes one message and the documented code.
+
+    Raises:
+        typer.Exit: always; it carries the code.
+    """
+    raise typer.Exit(int(_code_of(command)))
+
+
+def _code_of(command: Callable[[], int]) -> int:
     try:
         return command()
     except ConfigError as error:

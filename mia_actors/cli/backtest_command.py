@@ -80,7 +80,7 @@ def backtest(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Run a tape through the same core in one process; its ledger equals the lockstep session's.
 
     Example: mia backtest --tape bars.parquet --date 2013-10-08 --json
@@ -111,7 +111,7 @@ def backtest(
             _tell(found, figures, seconds)
         return ExitCode.HALTED if found.halted else ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 def _days(tape: Tape) -> list[date]:

@@ -75,7 +75,7 @@ def bench_cycle(
     sessions: Annotated[int, typer.Option(min=1, max=50, help="Synthetic sessions to trade.")] = 4,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """From the last 5-second bar of the minute to the order's bytes, beside Ray's own round trips.
 
     Example: mia bench cycle --json
@@ -98,7 +98,7 @@ def bench_cycle(
             _tell(found)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 def busy(config: SystemConfig) -> SystemConfig:

@@ -14,7 +14,7 @@ from mia_actors.core.errors import ConfigError
 def check(
     file: Annotated[Path, typer.Argument(help="The file to check.")] = DEFAULT_CONFIG,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Validate supervision.yaml, every child's settings included. Example: mia check supervision.yaml."""
 
     def command() -> int:
@@ -32,11 +32,10 @@ def check(
             results.print(f"{file}: valid; {len(children)} children: {', '.join(children)}", highlight=False)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 @app.command("schema")
-def schema() -> int:
+def schema() -> None:
     """Print the JSON Schema of supervision.yaml. Example: mia schema > supervision.schema.json."""
     print_json(SystemConfig.model_json_schema())
-    return ExitCode.DONE

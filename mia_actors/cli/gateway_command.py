@@ -41,7 +41,7 @@ def gateway(
     history_days: Annotated[
         int, typer.Option("--history-days", min=0, max=60, help="Warm-up days kept.")
     ] = 10,
-) -> int:
+) -> None:
     """Serve a tape in the TWS wire protocol on loopback until Ctrl-C.
 
     Example: mia gateway --tape synthetic:3 --port 7497 --pace 60x
@@ -70,4 +70,4 @@ def gateway(
             process.wait()
             return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)

@@ -43,9 +43,9 @@ def halt(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Stop trading: latch, cancel everything, flatten, confirm. Example: mia halt --reason "news"."""
-    return guarded(lambda: _act("halt", reason, wait_s, config, state, as_json=as_json))
+    guarded(lambda: _act("halt", reason, wait_s, config, state, as_json=as_json))
 
 
 @app.command("flatten")
@@ -55,9 +55,9 @@ def flatten(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Cancel everything and close the position; only reducing is allowed after it. Example: mia flatten."""
-    return guarded(lambda: _act("flatten", reason, wait_s, config, state, as_json=as_json))
+    guarded(lambda: _act("flatten", reason, wait_s, config, state, as_json=as_json))
 
 
 @app.command("resume")
@@ -66,7 +66,7 @@ def resume(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Release the latch; refused while the account is not flat. Example: mia resume --reason "checked"."""
 
     def command() -> int:
@@ -75,7 +75,7 @@ def resume(
         _tell(found, as_json=as_json)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 def _act(kind: str, reason: str, wait_s: float, config: Path, state: Path | None, *, as_json: bool) -> int:

@@ -67,7 +67,7 @@ def _tree(session: Path) -> TreeSnapshot:
 @app.command("status")
 def status(
     config: ConfigOption = DEFAULT_CONFIG, state: StateOption = None, as_json: JsonOption = False
-) -> int:
+) -> None:
     """Show the running or last session. Example: mia status --json."""
 
     def command() -> int:
@@ -93,7 +93,7 @@ def status(
         results.print(table)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 def _cycles(session: Path) -> dict[str, object]:
@@ -121,7 +121,7 @@ def _cycles(session: Path) -> dict[str, object]:
 @app.command("tree")
 def tree(
     config: ConfigOption = DEFAULT_CONFIG, state: StateOption = None, as_json: JsonOption = False
-) -> int:
+) -> None:
     """Show every supervisor and child with state, incarnation, pid and restarts. Example: mia tree."""
 
     def command() -> int:
@@ -136,7 +136,7 @@ def tree(
         results.print(f"{len(found.spares)} spares ready, {found.hosts_coming} coming", highlight=False)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 def _grow(branch: Tree, supervisor: SupervisorView) -> None:
@@ -164,7 +164,7 @@ def events(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Show the durable supervision log. Example: mia events --follow."""
 
     def command() -> int:
@@ -184,7 +184,7 @@ def events(
             clock.sleep_s(FOLLOW_EVERY_S)
             found = read_events(session, after=last)
 
-    return guarded(command)
+    guarded(command)
 
 
 def _event_line(event: LoggedEvent) -> str:
@@ -202,7 +202,7 @@ def kill(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Send a signal to a child's process: chaos by hand. Example: mia kill features.5m --signal KILL."""
 
     def command() -> int:
@@ -226,4 +226,4 @@ def kill(
             )
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)

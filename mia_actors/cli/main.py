@@ -2,8 +2,6 @@
 
 import sys
 
-import click
-
 from mia_actors.cli import (
     backtest_command,
     bench_command,
@@ -33,14 +31,6 @@ COMMANDS = (
 def main() -> None:
     """Runs the command line; wrong usage is exit code 2, an interrupt 130."""
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except click.exceptions.Abort:
-        code = ExitCode.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
+        app()
     except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-    sys.exit(int(code or 0))
+        sys.exit(ExitCode.INTERRUPTED)

@@ -64,7 +64,7 @@ def run(
     state: StateOption = None,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,
-) -> int:
+) -> None:
     """Trade a session: gateway, Ray, actors; ends with the tape, --cycles or Ctrl-C.
 
     Example: mia run --tape bars.parquet --date 2013-10-08 --pace lockstep --json
@@ -110,7 +110,7 @@ def run(
         _tell(result, as_json=as_json)
         return ENDING_CODES[result.ending]
 
-    return guarded(command)
+    guarded(command)
 
 
 def _on_interrupt(session: SessionRun) -> None:

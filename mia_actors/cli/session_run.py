@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, cast
 
-from mia_actors.cli.config import SystemConfig, session_connections
+from mia_actors.cli.config import SystemConfig, child_settings, session_connections
 from mia_actors.cli.state import StateDirectory, write_json
 from mia_actors.cli.summary import Summary, percentiles
 from mia_actors.core.clock import Clock, utc_datetime
@@ -22,6 +22,8 @@ from mia_actors.core.market import Timeframe
 from mia_actors.core.session import BrokerMode, SessionInfo
 from mia_actors.core.tradebook import TradeBook
 from mia_actors.cycle.actor import DECISIONS_FILE, RunnerProgress
+from mia_actors.ensemble.actor import EnsembleSettings
+from mia_actors.ensemble.registry import load
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.process import GatewayProcess
 from mia_actors.execution.messages import Settlement
@@ -140,6 +142,7 @@ class SessionRun:
         """
         clean_leftovers(self._state.path)
         self._refuse_when_halted()
+        self._check_models()
         with ExitStack() as started:
             session = self._prepare(started)
             self._show("starting Ray")
@@ -171,6 +174,11 @@ class SessionRun:
                 f"trading is halted since {latched.latched_at}: {latched.reason}; "
                 'release it with: mia resume --reason "..."'
             )
+
+    def _check_models(self) -> None:
+        """The ensemble would refuse them too, but only after everything else was started."""
+        settings = child_settings(self._request.config, "ensemble", EnsembleSettings)
+        load(self._request.config_dir / settings.models, entry_timeframe=settings.entry_timeframe)
 
     def _prepare(self, started: ExitStack) -> SessionInfo:
         request = self._request

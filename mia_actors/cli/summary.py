@@ -112,7 +112,8 @@ class Summary:
             ),
             ("restarts", str(self.restarts)),
             ("guardian", f"{self.guardian_state}, level {self.guardian_level}"),
-            ("ledger", self.ledger.sha256),
+            ("ledger sha256", self.ledger.sha256[:32]),
+            ("", self.ledger.sha256[32:]),
         ]
 
 

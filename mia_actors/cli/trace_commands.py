@@ -43,7 +43,7 @@ def list_cycles(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """List traced cycles. Example: mia trace list --slowest --limit 5."""
 
     def command() -> int:
@@ -60,7 +60,7 @@ def list_cycles(
         results.print(table)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 @trace_app.command("show")
@@ -69,7 +69,7 @@ def show_cycle(
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Show one cycle as a waterfall. Example: mia trace show ESZ3@20131008T143500Z."""
 
     def command() -> int:
@@ -82,7 +82,7 @@ def show_cycle(
         results.print(_waterfall(spans))
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)
 
 
 def _waterfall(spans: tuple[StoredSpan, ...]) -> Table:

@@ -64,7 +64,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Directory of model versions.")] = Path("models"),
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Train the three models, validate them walk-forward, store them as ONNX with manifest and model card.
 
     Example: mia train --tape bars.parquet --out models
@@ -86,4 +86,4 @@ def train(
             results.print(f"{manifest.version}: {samples.count} samples; see {card}", highlight=False)
         return ExitCode.DONE
 
-    return guarded(command)
+    guarded(command)

@@ -60,7 +60,11 @@ class ChildContext:
         return self._refs(child_id)
 
     def finish(self) -> None:
-        """Ends this child in an orderly way: a transient or temporary child is not restarted after it."""
+        """Ends this child in an orderly way: a transient or temporary child is not restarted after it.
+
+        Its process is ended at once; a call being served may not get its answer through. For use from a
+        child's own thread when its work is done.
+        """
         self._finish()
 
     def crash(self, error: BaseException) -> NoReturn:

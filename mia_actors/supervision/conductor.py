@@ -129,13 +129,14 @@ class Conductor:
                 assert_never(message)
 
     def resolve(self, child_id: str, newer_than: int) -> Resolution:
-        """Where a child is now."""
+        """Where a child is now; a process the kernel has ended is not up, even if its lifeline is silent yet."""
         node = self.machine.nodes.get(child_id)
         if not isinstance(node, ChildNode):
             return Resolution(whereabouts=Whereabouts.UNKNOWN)
         host = self.playing.get(child_id)
-        serving = node.state is NodeState.UP and host is not None and host.lost_s is None
-        if serving and host is not None and node.incarnation > newer_than:
+        process = host.identity.process if host is not None and host.identity is not None else None
+        newer = node.state is NodeState.UP and node.incarnation > newer_than
+        if newer and host is not None and process is not None and process.alive():
             return Resolution(whereabouts=Whereabouts.UP, incarnation=node.incarnation, host=host.handle)
         if self.machine.outcome is not None or (node.state is not NodeState.UP and is_gone(node)):
             return Resolution(whereabouts=Whereabouts.GONE)

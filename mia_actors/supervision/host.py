@@ -153,6 +153,7 @@ class ChildHost:
     def lifeline(self) -> None:
         """Returns when the child has finished in an orderly way, and otherwise never."""
         self._finished.wait()
+        flush_tracing()
 
     @ray.method(concurrency_group="control")
     def identity(self) -> HostIdentity:
