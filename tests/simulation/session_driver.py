@@ -126,12 +126,12 @@ class Session:
             time.sleep(LOOK_EVERY_S)
 
     def kill(self, child_id: str) -> bool:
-        """SIGKILL to a child's process; false when it has none right now."""
+        """SIGKILL to a child's process; false when it has none right now that was not killed before."""
         folder = self.folder
         tree = read_tree(folder) if folder is not None else None
         views = {view.id: view for view in tree.children} if tree else {}
         process = views[child_id].process if child_id in views else None
-        if process is None or not process.process.alive():
+        if process is None or not process.process.alive() or (child_id, process.pid) in self.killed:
             return False
         os.kill(process.pid, signal.SIGKILL)
         self.killed.append((child_id, process.pid))
