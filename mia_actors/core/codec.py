@@ -13,6 +13,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
+def prepare(*kinds: Any) -> None:
+    """Builds what reading and writing these messages needs, so that the first one on a hot path does not pay."""
+    for kind in kinds:
+        _adapter(kind)
+
+
 def to_json(message: object) -> str:
     """Compact JSON of a message dataclass."""
     return _adapter(cast("Any", type(message))).dump_json(message).decode()

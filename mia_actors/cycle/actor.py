@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
@@ -11,6 +12,7 @@ from pydantic import Field
 from mia_actors.broker.market_gate import market_gate
 from mia_actors.broker.messages import BarClosed
 from mia_actors.core.clock import NS_PER_S
+from mia_actors.core.codec import prepare
 from mia_actors.core.decisions import Decision, TargetPosition
 from mia_actors.core.errors import InvariantViolated, TransientError
 from mia_actors.core.features import EnsembleVector, EnsembleVote, TimeframeFeatures
@@ -29,6 +31,7 @@ from mia_actors.telemetry.logs import get_logger
 
 DECISIONS_FILE = "decisions.db"
 MARKET_FILE = "market.db"
+WARM_UP_WITHIN_S = 5.0
 
 
 class CycleSettings(DecisionSettings):
@@ -81,6 +84,17 @@ class ActorStages:
         }
         return {frame: cast("TimeframeFeatures | None", answer.result()) for frame, answer in answers.items()}
 
+    def prepare(self, event_time_ns: int) -> None:
+        """Has execution fetch its permit while the ensemble votes; whether that works out shows at `apply`."""
+        with suppress(TransientError):
+            self._execution.ask_soon("prepare", event_time_ns, timeout_s=self._timeout_s)
+
+    def warm_up(self) -> None:
+        """Makes the connections of the first order before there is one."""
+        with suppress(TransientError):
+            self._ensemble.ask("figures", timeout_s=WARM_UP_WITHIN_S)
+            self._execution.ask("prepare", 0, timeout_s=WARM_UP_WITHIN_S)
+
     def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
         """The ensemble's answer; its error is an answer too, inside the vote."""
         return cast("EnsembleVote", self._ensemble.ask("vote", vector, timeout_s=self._timeout_s))
@@ -126,9 +140,12 @@ class CycleRunner:
         last = self._journal.last_completed()
         self._previous = last.decision.bar if last else None
         fills = self._broker.ask("fills_until", self._previous.end_ns if self._previous else 0)
+        stages = ActorStages(self._context, self._settings.stage_timeout_s)
+        stages.warm_up()
+        prepare(Decision)
         self._engine = CycleEngine(
             core=DecisionCore(self._settings, self._session.product),
-            stages=ActorStages(self._context, self._settings.stage_timeout_s),
+            stages=stages,
             journal=self._journal,
             product=self._session.product,
             starting_equity_usd=cast("Decimal", self._broker.ask("starting_equity_usd")),

@@ -35,6 +35,10 @@ class Stages(Protocol):
         """Features of each timeframe as of its last bar closed at or before `end_ns`."""
         ...
 
+    def prepare(self, event_time_ns: int) -> None:
+        """A target may follow: what can be fetched meanwhile may be fetched. No answer is waited for."""
+        ...
+
     def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
         """The ensemble's answer; None when there is none to be had."""
         ...
@@ -153,6 +157,7 @@ class CycleEngine:
             proposed = self._core.propose(inputs)
         if not isinstance(proposed, Candidate):
             return proposed
+        self._stages.prepare(inputs.bar.end_ns)
         with tracing.span(conventions.SPAN_VOTE):
             vote = self._stages.vote(proposed.proposal.vector)
         return self._core.conclude(inputs, proposed, vote)

@@ -6,8 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.broker.desk_client import BrokerDeskClient
 from mia_actors.core.clock import NS_PER_S
+from mia_actors.core.codec import prepare
 from mia_actors.core.decisions import TargetPosition
-from mia_actors.core.orders import Permit
+from mia_actors.core.errors import TargetUnavailable
+from mia_actors.core.orders import Fill, OrderSpec, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.session import SessionInfo
 from mia_actors.execution.executor import Executor
@@ -42,11 +44,25 @@ class GuardianPermits:
         self._guardian = guardian
         self._incarnation = incarnation
         self._wait_s = wait_s
+        self._ahead: tuple[int, Permit | PermitRefusal] | None = None
+
+    def prefetch(self, as_of_ns: int) -> None:
+        """Asks ahead of need; the answer serves the next `permit` of the same market time, once."""
+        self._ahead = (as_of_ns, self._ask(as_of_ns))
 
     def permit(self, as_of_ns: int) -> Permit | PermitRefusal:
         """A lease, or why there is none."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == as_of_ns and isinstance(ahead[1], Permit):
+            return ahead[1]
+        return self._ask(as_of_ns)
+
+    def _ask(self, as_of_ns: int) -> Permit | PermitRefusal:
         with tracing.span(conventions.SPAN_ISSUE_PERMIT):
-            answer = self._guardian.ask("permit", as_of_ns, self._incarnation, timeout_s=self._wait_s)
+            try:
+                answer = self._guardian.ask("permit", as_of_ns, self._incarnation, timeout_s=self._wait_s)
+            except TargetUnavailable as error:
+                return PermitRefusal(reason="guardian_unavailable", detail=str(error))
         return cast("Permit | PermitRefusal", answer)
 
 
@@ -61,6 +77,7 @@ class ExecutorActor:
         self._session = cast("SessionInfo", context.session)
         self._journal: OrderJournal | None = None
         self._executor: Executor | None = None
+        self._permits: GuardianPermits | None = None
 
     def start(self) -> None:
         """Opens `orders.db` and reconciles with the broker.
@@ -72,14 +89,16 @@ class ExecutorActor:
             self._session.path(ORDERS_FILE), schema_version=SCHEMA_VERSION, schema=SCHEMA, durable=True
         )
         self._journal = OrderJournal(connection)
+        prepare(TargetPosition, OrderSpec, Applied, Fill)
+        self._permits = GuardianPermits(
+            self._context.ref("guardian"),
+            incarnation=self._context.incarnation,
+            wait_s=self._settings.permit_wait_s,
+        )
         self._executor = Executor(
             journal=self._journal,
             desk=BrokerDeskClient(self._context.ref("broker")),
-            permits=GuardianPermits(
-                self._context.ref("guardian"),
-                incarnation=self._context.incarnation,
-                wait_s=self._settings.permit_wait_s,
-            ),
+            permits=self._permits,
             product=self._session.product,
             monotonic_ns=lambda: round(self._context.clock.monotonic_s() * NS_PER_S),
             send_attempts_max=self._settings.send_attempts_max,
@@ -91,6 +110,11 @@ class ExecutorActor:
         """Closes the journal."""
         if self._journal is not None:
             self._journal.close()
+
+    def prepare(self, event_time_ns: int) -> None:
+        """A target of that market time may come: fetches the permit it would need."""
+        if self._permits is not None:
+            self._permits.prefetch(event_time_ns)
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
         """See `Executor.apply`."""
