@@ -44,7 +44,7 @@ from mia_actors.supervision.ray_environment import (
 )
 from mia_actors.telemetry.logs import get_logger
 
-__all__ = ["RayRuntime", "clean_leftovers", "ray_failure"]
+__all__ = ["RayRuntime", "clean_leftovers", "ray_failure", "runs_own_ray"]
 
 OBJECT_STORE_BYTES = 100 * 1024 * 1024
 """Messages between our actors are small and never go through the object store."""
@@ -257,6 +257,11 @@ class RayRuntime:
 
 ACTIVE: list[RayRuntime] = []
 """The Ray of our own that this process runs, if it runs one."""
+
+
+def runs_own_ray() -> bool:
+    """Whether this process started the Ray it is connected to."""
+    return bool(ACTIVE)
 
 
 def ray_failure() -> str | None:

@@ -20,7 +20,7 @@ from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
 from mia_actors.supervision.ray_actors import create_on_node, when_done
-from mia_actors.supervision.ray_runtime import ray_failure
+from mia_actors.supervision.ray_runtime import ray_failure, runs_own_ray
 from mia_actors.supervision.ref import Ref, SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
@@ -197,6 +197,9 @@ class System:
             else:
                 self._wait_ended(timeout_s if ray_failure() is None else min(timeout_s, BROKEN_STOP_WITHIN_S))
         self._end_processes()
+        if not runs_own_ray():
+            with suppress(RayError):  # a Ray that is gone knows nobody by name
+                self._end_unrecorded()
         self._stopped = True
 
     def _wait_ended(self, timeout_s: float) -> None:
@@ -216,7 +219,7 @@ class System:
             raise PermanentError(f"processes that do not end: {', '.join(str(one.pid) for one in left)}")
 
     def _end_unrecorded(self) -> None:
-        """Ends hosts that were being made when the supervisor died; Ray knows them by name."""
+        """Ends what Ray still knows by name: hosts that were being made when the supervisor died."""
         for actor in ray.util.list_named_actors(all_namespaces=True):
             if actor["namespace"] == self._namespace and actor["name"].startswith(self._identity.host_id):
                 with suppress(ValueError, RayError):  # gone in the meantime

@@ -212,14 +212,14 @@ def test_an_orderly_end_of_a_transient_child_is_not_followed_by_a_restart(
 ) -> None:
     system = start_system(tree_of({"id": "a", "restart": "transient"}, "b"))
     pid = pid_of(system, "a")
-    system.ref("a").ask("finish")
+    system.ref("a").ask("finish_soon")
     eventually(lambda: states(system) == {"a": "down", "b": "up"})
     assert ProcessId.of(pid) is None
     assert system.tree().children[0].last_exit == "normal"
 
 
 def test_a_first_start_that_fails_unwinds_and_says_why(
-    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path
+    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path, eventually: Eventually
 ) -> None:
     diary, flag = tmp_path / "diary", tmp_path / "flag"
     flag.touch()
@@ -228,7 +228,9 @@ def test_a_first_start_that_fails_unwinds_and_says_why(
     with pytest.raises(PermanentError, match="c did not start: RuntimeError: told to fail"):
         system.wait_up(60)
     assert diary_of(diary) == ["start a", "start b", "failed c", "stop b", "stop a"]
-    failed = [event for _, event in read_events(tmp_path) if event.event == "child.start_failed"]
+    failed = eventually(
+        lambda: [one for _, one in read_events(tmp_path) if one.event == "child.start_failed"]
+    )
     assert "told to fail" in failed[0].traceback
 
 

@@ -96,8 +96,8 @@ class Diarist:
         thread.join()
         CLOCK.sleep_s(60)
 
-    def finish(self) -> None:
-        self._context.finish()
+    def finish_soon(self) -> None:
+        threading.Timer(0.3, self._context.finish).start()
 
     def ask_other(self, child_id: str, value: Any) -> Any:
         return self._context.ref(child_id).ask("echo", value)
