@@ -235,9 +235,11 @@ class SessionRun:
             if progress is not None and progress.finished:
                 ending = Ending.INTERRUPTED if draining_since_s is not None else Ending.TAPE
                 return ending, "the tape is at its end"
-            if self._interrupted and draining_since_s is None:
-                draining_since_s = self._clock.monotonic_s()
-                system.ref("cycle").ask("drain", timeout_s=START_WITHIN_S)
+            if self._interrupted:
+                draining_since_s = draining_since_s or self._clock.monotonic_s()
+                system.ref("cycle").ask(
+                    "drain", timeout_s=START_WITHIN_S
+                )  # again: a new runner has not heard it
             if draining_since_s is not None and self._is_drained(progress, draining_since_s):
                 return Ending.INTERRUPTED, "interrupted"
             self._clock.sleep_s(WATCH_EVERY_S)
@@ -246,7 +248,7 @@ class SessionRun:
         if self._clock.monotonic_s() - since_s > DRAIN_WITHIN_S:
             self._log.error("session.not_drained", waited_s=DRAIN_WITHIN_S)
             return True
-        return progress is not None and progress.draining and progress.position_contracts == 0
+        return progress is not None and progress.drained
 
     def _wait_flat(self) -> None:
         """Waits, bounded, until the guardian confirmed flat; the market goes on meanwhile."""

@@ -61,7 +61,8 @@ class RunnerProgress:
     position_contracts: int
     finished: bool
     """The tape has nothing after the last cycle."""
-    draining: bool
+    drained: bool
+    """A cycle has found the position flat since draining began."""
 
 
 class ActorStages:
@@ -176,7 +177,7 @@ class CycleRunner:
             last=last.decision if last else None,
             position_contracts=self._engine.position_contracts,
             finished=self._finished,
-            draining=self._drain_wanted.is_set(),
+            drained=self._engine.drained,
         )
 
     def _guarded_loop(self) -> None:

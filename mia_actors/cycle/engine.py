@@ -92,6 +92,8 @@ class CycleEngine:
         self._day: date | None = None
         self._day_start_usd = Decimal(0)
         self._draining = False
+        self.drained = False
+        """A whole cycle found the position flat after draining began: nothing of ours can be filled any more."""
         self._fills = {fill.exec_id: fill for fill in progress.fills}
 
     @property
@@ -118,6 +120,7 @@ class CycleEngine:
             },
         ) as span:
             self._fold(closed)
+            self.drained = self._draining and self._book.position_contracts == 0
             known = self._journal.get(bar.end_ns)
             span.set_attribute(conventions.CYCLE_RESUMED, known is not None)
             decision = self._resume(known) if known else self._decide_and_act(closed)
