@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from mia_actors.core.errors import ConfigError, TransientError
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.process import GatewayProcess
+from tests.gateway.raw_client import RawClient
 from tests.gateway.tws_market import HOST
 
 pytestmark = pytest.mark.gateway
@@ -21,10 +23,10 @@ SHORT = ("--tape", "synthetic:7", "--cycles", "2", "--history-days", "0")
 ROOT = Path(__file__).parents[2]
 
 
-def _started(*arguments: str) -> "subprocess.Popen[str]":
+def _started(*arguments: str, stdin: TextIO | int = subprocess.PIPE) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "mia_actors.exchange.gateway", *SHORT, *arguments],
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -76,6 +78,36 @@ def test_signal_ends_it_with_code_zero(number: signal.Signals) -> None:
     _ended(process)
 
 
+def test_signal_ends_it_quietly_while_clients_are_connected() -> None:
+    process = _started("--detach")
+    hello = _hello(process)
+    control = ControlClient(HOST, int(str(hello["control_port"])))
+    with RawClient(int(str(hello["tws_port"]))) as client:
+        assert control.status()["clients"] == [31]
+        process.send_signal(signal.SIGTERM)
+        assert client.is_closed_by_gateway()
+    code, errors = _ended(process)
+    control.close()
+    assert code == 0
+    (line,) = errors.splitlines()
+    assert "SIMULATION" in line
+
+
+@pytest.mark.parametrize("source", [os.devnull, __file__])
+def test_standard_input_that_is_no_pipe_does_not_end_it(source: str) -> None:
+    """Started from cron, or in the background of a script."""
+    with Path(source).open(encoding="utf-8") as file:
+        process = _started(stdin=file)
+    hello = _hello(process)
+    control = ControlClient(HOST, int(str(hello["control_port"])))
+    assert control.status()["started"] is False
+    control.stop()
+    control.close()
+    code, errors = _ended(process)
+    assert code == 0
+    assert len(errors.splitlines()) == 1
+
+
 def test_control_port_ends_it_with_code_zero() -> None:
     process = _started()
     hello = _hello(process)
@@ -108,7 +140,25 @@ def test_taken_port_is_told_in_one_line(option: str) -> None:
         code, errors = _ended(_started(option, str(port)))
     assert code == 1
     (line,) = errors.strip().splitlines()
-    assert str(port) in line
+    assert f"{option} {port}:" in line
+    assert "name another port" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--port", "65536", "65535"),
+        ("--pace", "0x", "60x"),
+        ("--lockstep-roles", "mentor", "guardian"),
+        ("--cycles", "0", "1 or more"),
+    ],
+)
+def test_wrong_option_is_told_in_one_line_with_what_is_allowed(option: str, value: str, allowed: str) -> None:
+    code, errors = _ended(_started(option, value))
+    assert code == 2
+    (line,) = errors.strip().splitlines()
+    assert option in line
+    assert allowed in line
 
 
 def test_taken_port_is_a_transient_error_and_a_bad_tape_a_config_error() -> None:

@@ -1,12 +1,10 @@
-"""A simulated gateway under the test's hand: stock `ib_insync` clients and bare sockets beside its control port."""
+"""A simulated gateway under the test's hand: stock `ib_insync` clients beside its control port."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
-from ib_insync import IB, Contract, Future, LimitOrder, Order, RealTimeBarList, StopOrder, Trade
+from ib_insync import IB, Contract, Future, LimitOrder, MarketOrder, Order, RealTimeBarList, StopOrder
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.exchange.gateway.control_client import ControlClient
@@ -20,6 +18,7 @@ SMALL_NS = 5 * NS_PER_S
 TICK = 0.25
 FAR_TICKS = 4_000
 """So far from the market that no bar of a short tape comes near."""
+FAR = FAR_TICKS * TICK
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
@@ -35,7 +34,7 @@ class Client:
     """A stock client and all that it was told, in order."""
 
     def __init__(self, market: "Market", client_id: int) -> None:
-        self.ib = IB()
+        self.ib: Any = IB()  # type: ignore[no-untyped-call]
         self.ib.RaiseRequestErrors = True  # else a refused request looks like an empty answer
         self.client_id = client_id
         self.errors: list[tuple[int, int, str]] = []
@@ -46,27 +45,26 @@ class Client:
         self.ib.execDetailsEvent += self._on_fill
         self.ib.commissionReportEvent += self._on_commission
 
-    async def connect(self) -> Self:
+    async def connect(self) -> None:
         await self.ib.connectAsync(HOST, self._market.gateway.tws_port, self.client_id, timeout=WAIT_S)
-        return self
 
     async def leave(self) -> None:
         """Disconnects, and waits until the gateway has worked that off."""
         self.ib.disconnect()
         await until(lambda: self.client_id not in self._market.control.status()["clients"], "the id is free")
 
-    def subscribe(self) -> RealTimeBarList:
-        bars = self.ib.reqRealTimeBars(self._market.contract, 5, "TRADES", False)
+    def subscribe(self) -> Any:
+        bars: Any = self.ib.reqRealTimeBars(self._market.contract, 5, "TRADES", False)
         bars.updateEvent += self._on_bar
         return bars
 
-    async def subscribed(self) -> RealTimeBarList:
+    async def subscribed(self) -> Any:
         """Subscribes; an answer to a later request shows that the gateway has taken it."""
         bars = self.subscribe()
         await self.ib.reqCurrentTimeAsync()
         return bars
 
-    async def placed(self, order: Order) -> Trade:
+    async def placed(self, order: Order) -> Any:
         """Places an order and waits for the gateway's word."""
         trade = self.ib.placeOrder(self._market.contract, order)
         await until(lambda: trade.orderStatus.permId or trade.isDone(), "the order is known")
@@ -78,10 +76,10 @@ class Client:
     def _on_error(self, request_id: int, code: int, text: str, _contract: Contract | None) -> None:
         self.errors.append((request_id, code, text))
 
-    def _on_fill(self, _trade: Trade, fill: Any) -> None:
+    def _on_fill(self, _trade: Any, fill: Any) -> None:
         self.told.append(("fill", time_ns_of(fill.execution.time)))
 
-    def _on_commission(self, _trade: Trade, fill: Any, _report: Any) -> None:
+    def _on_commission(self, _trade: Any, fill: Any, _report: Any) -> None:
         self.told.append(("commission", time_ns_of(fill.execution.time)))
 
     def _on_bar(self, bars: RealTimeBarList, _is_new: bool) -> None:  # noqa: FBT001 - the library's signature
@@ -148,7 +146,9 @@ def bracket(client: Client, *, entry: Order, stop: float, target: float, referen
     opposite = "SELL" if entry.action == "BUY" else "BUY"
     entry.orderId, entry.transmit = client.ib.client.getReqId(), False
     legs = [
-        LimitOrder(opposite, entry.totalQuantity, target, orderId=client.ib.client.getReqId(), transmit=False),
+        LimitOrder(
+            opposite, entry.totalQuantity, target, orderId=client.ib.client.getReqId(), transmit=False
+        ),
         StopOrder(opposite, entry.totalQuantity, stop, orderId=client.ib.client.getReqId(), transmit=True),
     ]
     for leg in legs:
@@ -161,92 +161,40 @@ def bracket(client: Client, *, entry: Order, stop: float, target: float, referen
 
 def far_limit(price: float, reference: str, **more: Any) -> LimitOrder:
     """A purchase that no bar of the tape reaches."""
-    return LimitOrder("BUY", 1, price - FAR_TICKS * TICK, orderRef=reference, tif="GTC", **more)
+    return LimitOrder("BUY", 1, price - FAR, orderRef=reference, tif="GTC", **more)
 
 
-def moment_ns(moment: datetime) -> int:
-    """Nanoseconds of what the library made of a time on the wire."""
-    return time_ns_of(moment)
+async def trading(market: Market, client_id: int = TRADER) -> tuple[Client, float]:
+    """A client with bars, after the first one; and the last price."""
+    client = await market.client(client_id)
+    bars = await client.subscribed()
+    market.show()
+    await until(lambda: len(bars) == 1, "the first bar")
+    return client, bars[0].close
 
 
-class RawClient:
-    """A socket that speaks the protocol by hand, for what the stock client never sends or never shows."""
-
-    def __init__(self, port: int, *, versions: str = "v157..178", client_id: int | None = 31) -> None:
-        self.open(port)
-        greeting = versions.encode()
-        self.send_bytes(b"API\0" + len(greeting).to_bytes(4, "big") + greeting)
-        self.greeting = self.read()
-        if client_id is not None:
-            self.send(71, 2, client_id, "")
-            self.read_to("9")
-            self.read_errors_to_time()  # the notices of a new session
-
-    def open(self, port: int) -> None:
-        """Connects and says nothing."""
-        self._socket = socket.create_connection((HOST, port), WAIT_S)
-        self._buffer = b""
-
-    @property
-    def version(self) -> int:
-        return int(self.greeting[0])
-
-    def send(self, *fields: object) -> None:
-        payload = "".join(f"{field}\0" for field in fields).encode()
-        self.send_bytes(len(payload).to_bytes(4, "big") + payload)
-
-    def send_bytes(self, data: bytes) -> None:
-        self._socket.sendall(data)
-
-    def read(self) -> list[str]:
-        """The next frame; empty once the gateway has closed the connection."""
-        head = self._take(4)
-        payload = self._take(int.from_bytes(head, "big")) if head else b""
-        return payload.decode().split("\0")[:-1]
-
-    def read_to(self, *message_ids: str) -> list[str]:
-        """Reads on to the first frame of one of these kinds."""
-        while (fields := self.read()) and fields[0] not in message_ids:
-            pass
-        assert fields, f"the connection ended before a message {message_ids}"
-        return fields
-
-    def read_errors_to_time(self) -> list[str]:
-        """Codes of all errors up to the answer of a request for the time made now."""
-        self.send(49, 1)
-        codes = []
-        while (fields := self.read_to("4", "49"))[0] == "4":
-            codes.append(fields[3])
-        return codes
-
-    def is_closed_by_gateway(self) -> bool:
-        """Reads to the end of the connection."""
-        while self.read():
-            pass
-        return True
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _take(self, count: int) -> bytes:
-        while len(self._buffer) < count:
-            try:
-                piece = self._socket.recv(65536)
-            except ConnectionResetError:
-                piece = b""
-            if not piece:
-                return b""
-            self._buffer += piece
-        taken, self._buffer = self._buffer[:count], self._buffer[count:]
-        return taken
+async def taken(market: Market, client: Client, orders: Iterable[Order]) -> list[Any]:
+    """Places orders and waits for the gateway's word on all of them."""
+    trades = [client.ib.placeOrder(market.contract, order) for order in orders]
+    await until(lambda: all(trade.orderStatus.permId for trade in trades), "the orders are taken")
+    return trades
 
 
-def references(trades: Iterable[Trade]) -> list[str]:
+async def entered(market: Market, client: Client, price: float) -> list[Any]:
+    """A bracket whose entry has filled in the second bar and whose legs are far away."""
+    orders = bracket(
+        client,
+        entry=MarketOrder("BUY", 1),
+        stop=price - FAR,
+        target=price + FAR,
+        reference="MIA.one",
+    )
+    trades = await taken(market, client, orders)
+    market.show()
+    await until(trades[0].isDone, "the entry fills")
+    return trades
+
+
+def references(trades: Iterable[Any]) -> list[str]:
     """Order references, sorted."""
     return sorted(trade.order.orderRef for trade in trades)

@@ -14,3 +14,17 @@ def test_place_order_has_its_fields_in_place(version: int, count: int, transmit:
     assert len(set(names)) == count
     assert (names.index("transmit"), names.index("whatIf")) == (transmit, what_if)
     assert ("faProfile" in names) == (version < 177)
+
+
+@pytest.mark.parametrize(
+    ("version", "added"),
+    [
+        (158, "duration"),
+        (160, "postToAts"),
+        (162, "autoCancelParent"),
+        (166, "advancedErrorOverride"),
+        (169, "manualOrderTime"),
+    ],
+)
+def test_place_order_grows_at_its_end_by_a_field_at_a_time(version: int, added: str) -> None:
+    assert place_order_names(version) == (*place_order_names(version - 1), added)
