@@ -219,17 +219,18 @@ def test_refused_change_leaves_the_order_as_it_was_and_says_so(market: Market) -
 
 def test_prices_of_open_orders_come_back_as_sent(market: Market) -> None:
     async def scenario() -> None:
-        client, _ = await trading(market)
-        await client.placed(StopLimitOrder("BUY", 1, 9_001, 9_000, tif="GTC", orderRef="a"))
-        await client.placed(LimitOrder("SELL", 1, 9_002, tif="GTC", orderRef="b"))
+        client, price = await trading(market)
+        far = price + FAR
+        await client.placed(StopLimitOrder("BUY", 1, far + 2 * TICK, far + TICK, tif="GTC", orderRef="a"))
+        await client.placed(LimitOrder("SELL", 1, far, tif="GTC", orderRef="b"))
         await client.leave()
         again = await market.client()
         found = sorted((trade.order for trade in again.ib.openTrades()), key=lambda order: order.orderRef)
         assert [(one.orderType, one.action, one.lmtPrice) for one in found] == [
-            ("STP LMT", "BUY", 9_001),
-            ("LMT", "SELL", 9_002),
+            ("STP LMT", "BUY", far + 2 * TICK),
+            ("LMT", "SELL", far),
         ]
-        assert found[0].auxPrice == 9_000
+        assert found[0].auxPrice == far + TICK
 
     market.play(scenario())
 
