@@ -68,8 +68,8 @@ def bar(end_s: float, close_ticks: int = ENTRY) -> Bar:
 class FakeDesk:
     """A broker: orders by reference, a position, and faults that are told in advance.
 
-    `faults` names calls in the order they come: the next call of that name is cut, `before` or `after` it
-    took effect. `offset_states` says how the next offsets end; a state that is not final leaves it working.
+    `faults` are cuts of the line, in order: the next call of that name raises, `before` or `after` it took
+    effect. `offset_states` says how the next offsets end; a state that is not final leaves one working.
     """
 
     def __init__(self, *, position: int = 0, working: int = 0) -> None:
@@ -87,6 +87,8 @@ class FakeDesk:
         self._enter("global_cancel")
         if self.cancel_works:
             self.working = 0
+            for order_ref in [ref for ref, (_, state) in self.offsets.items() if not state.is_final]:
+                self.settle(order_ref, OrderState.CANCELLED)
         self._leave("global_cancel")
 
     def working_orders(self) -> int:
