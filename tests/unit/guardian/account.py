@@ -5,17 +5,37 @@ One ES tick is 0.25 index points of 50 USD: 12.50 USD a contract.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from pathlib import Path
 
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderState, Side
+from mia_actors.core.session import BrokerMode, Connection, SessionInfo
 
 INSTRUMENT = "ESZ3"
 TICK_USD = Decimal("12.50")
 ENTRY = 6600
 NOON_NS = 1_381_251_600 * NS_PER_S
 """Tuesday 2013-10-08, 12:00 in Chicago: five hours before the trade date ends."""
+
+CONNECTION = Connection(host="127.0.0.1", port=1, client_id=12, mode=BrokerMode.SIM)
+
+
+def session_info(directory: Path) -> SessionInfo:
+    """A session without a control port whose state and files are in one directory."""
+    return SessionInfo(
+        session_id="s1",
+        state_dir=str(directory),
+        session_dir=str(directory),
+        symbol="ES",
+        contract_month=None,
+        base_timeframe=Timeframe.M1,
+        lockstep=False,
+        control_host="127.0.0.1",
+        control_port=0,
+        connections=(("guardian", CONNECTION),),
+    )
 
 
 def fill(
