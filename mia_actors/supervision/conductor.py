@@ -13,10 +13,12 @@ from typing import assert_never
 from mia_actors.core.clock import Clock
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
+    CallAnswered,
     CallHalt,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
+    DeleteChildCall,
     Effect,
     Event,
     ExitReason,
@@ -24,14 +26,18 @@ from mia_actors.supervision.events import (
     HaltHandled,
     KillChild,
     Report,
+    RestartChildCall,
     RetryDue,
     SetTimer,
     StartChild,
+    StartChildCall,
+    StartCopyCall,
     StartOverdue,
     StartTree,
     StopChild,
     StopOverdue,
     StopTree,
+    TerminateChildCall,
     TreeDown,
 )
 from mia_actors.supervision.fleet import (
@@ -69,6 +75,7 @@ class Conductor:
         post: Callable[[Message, float], None],
         record: Callable[[LoggedEvent], None],
         call_halt: Callable[[CallHalt], None],
+        answer: Callable[[CallAnswered], None],
     ) -> None:
         self.machine = TreeMachine(launch.tree)
         self.fleet = fleet
@@ -80,6 +87,7 @@ class Conductor:
         self._post = post
         self._record = record
         self._call_halt = call_halt
+        self._answer = answer
         self._waiting: deque[tuple[StartChild, float]] = deque()
         self._lost_s: dict[str, float] = {}
         self._logged = NOTHING_TO_SAY
@@ -91,7 +99,7 @@ class Conductor:
 
     def begin(self) -> None:
         """Starts all processes at once, then the tree."""
-        children = sum(1 for _ in self._launch.tree.child_specs())
+        children = sum(isinstance(node, ChildNode) for node in self.machine.nodes.values())
         for _ in range(children + self._launch.pool.hosts):
             self.fleet.create()
         self._feed(StartTree())
@@ -123,6 +131,11 @@ class Conductor:
                 | StartOverdue()
                 | StopOverdue()
                 | RetryDue()
+                | StartChildCall()
+                | StartCopyCall()
+                | TerminateChildCall()
+                | RestartChildCall()
+                | DeleteChildCall()
             ):
                 self._feed(message)
             case _:
@@ -175,6 +188,8 @@ class Conductor:
             case CallHalt():
                 self.halt_requested = effect.cause
                 self._call_halt(effect)
+            case CallAnswered():
+                self._answer(effect)
             case Report():
                 self._log(effect)
             case TreeDown():

@@ -9,20 +9,35 @@ supervisor of Erlang/OTP, leaves the same trace.
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mia_actors.core.errors import ConfigError
-from mia_actors.supervision.events import ExitReason
-from mia_actors.supervision.nodes import ChildNode, Node, NodeState
-from mia_actors.supervision.spec import ChildSpec, Restart, Strategy, SupervisorSpec
+from mia_actors.supervision.events import (
+    Call,
+    CallOutcome,
+    DeleteChildCall,
+    ExitReason,
+    RestartChildCall,
+    StartChildCall,
+    TerminateChildCall,
+)
+from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode
+from mia_actors.supervision.spec import AutoShutdown, ChildSpec, Restart, Strategy, SupervisorSpec
 from mia_actors.supervision.virtual_world import VirtualWorld
 
 NO_CLASS = "scenario:Process"
 """A child of a scenario is a name; there is no class behind it."""
 SAID_OF = {NodeState.UP: "running", NodeState.RESTARTING: "restarting"}
+CALLS: dict[str, type[TerminateChildCall | RestartChildCall | DeleteChildCall]] = {
+    "terminate_child": TerminateChildCall,
+    "restart_child": RestartChildCall,
+    "delete_child": DeleteChildCall,
+}
+SAID_OF_OUTCOME = {CallOutcome.OK: "ok", CallOutcome.INVALID_SPEC: "error:start_failed"}
 OK = "ok"
 NOT_RUNNING = "error:not_running"
 
@@ -35,6 +50,7 @@ class Flags(BaseModel):
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: int = 1
     period: float = 5
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
 
 
 class Member(BaseModel):
@@ -44,7 +60,8 @@ class Member(BaseModel):
 
     id: str
     restart: Restart = Restart.PERMANENT
-    shutdown: int | Literal["brutal_kill"] = 5000
+    significant: bool = False
+    shutdown: int | Literal["brutal_kill", "infinity"] = 5000
     """Milliseconds."""
     stubborn: bool = False
     start_failures: int = 0
@@ -63,6 +80,8 @@ class Member(BaseModel):
             return SupervisorSpec(
                 id=self.id,
                 restart=self.restart,
+                significant=self.significant,
+                auto_shutdown=self.supervisor.auto_shutdown,
                 strategy=self.supervisor.strategy,
                 intensity=self.supervisor.intensity,
                 period_s=self.supervisor.period,
@@ -72,8 +91,19 @@ class Member(BaseModel):
             id=self.id,
             run=NO_CLASS,
             restart=self.restart,
-            shutdown_s=0 if self.shutdown == "brutal_kill" else self.shutdown / 1000,
+            significant=self.significant,
+            shutdown_s=self._shutdown_s,
         )
+
+    @property
+    def _shutdown_s(self) -> float | None:
+        match self.shutdown:
+            case "brutal_kill":
+                return 0
+            case "infinity":
+                return None
+            case milliseconds:
+                return milliseconds / 1000
 
 
 class Step(BaseModel):
@@ -81,7 +111,17 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    step: Literal["exit", "advance", "fail_next_starts", "stop_supervisor"]
+    step: Literal[
+        "exit",
+        "advance",
+        "fail_next_starts",
+        "stop_supervisor",
+        "terminate_child",
+        "restart_child",
+        "delete_child",
+        "start_child",
+        "count_children",
+    ]
     id: str = ""
     reason: Literal["normal", "shutdown", "crash", "kill"] = "crash"
     ms: int = 0
@@ -135,9 +175,7 @@ class Rehearsal:
         world = self._world
         match step.step:
             case "exit":
-                if step.id not in world.living:
-                    return NOT_RUNNING
-                world.exit(step.id, ExitReason.KILLED if step.reason == "kill" else ExitReason(step.reason))
+                return self._exit(step)
             case "advance":
                 world.advance(step.ms / 1000)
             case "fail_next_starts":
@@ -146,7 +184,45 @@ class Rehearsal:
                 if world.machine.root.state is not NodeState.UP:
                     return NOT_RUNNING
                 world.stop()
+            case "count_children":
+                counts = world.machine.count_children(step.supervisor)
+                return NOT_RUNNING if counts is None else asdict(counts)
+            case "start_child":
+                return self._start_child(step)
+            case "terminate_child" | "restart_child" | "delete_child":
+                call = CALLS[step.step]
+                return self._ask(call(supervisor_id=step.supervisor, child_id=step.id))
+            case _:
+                assert_never(step.step)
         return OK
+
+    def _exit(self, step: Step) -> str:
+        world = self._world
+        if step.id in world.living:
+            world.exit(step.id, ExitReason.KILLED if step.reason == "kill" else ExitReason(step.reason))
+            return OK
+        node = world.machine.nodes.get(step.id)
+        if not isinstance(node, SupervisorNode) or node.state is not NodeState.UP:
+            return NOT_RUNNING
+        if step.reason == "kill":
+            raise ConfigError(f"{step.id}: a supervisor is no process here that could be killed")
+        return OK  # a supervisor does not care for the message
+
+    def _start_child(self, step: Step) -> str:
+        if step.child is None:
+            raise ConfigError("start_child without a child")
+        if self._world.machine.count_children(step.supervisor) is None:
+            return NOT_RUNNING
+        self._prime(step.child)
+        try:
+            spec = step.child.spec()
+        except ValidationError:
+            return "error:start_failed"
+        return self._ask(StartChildCall(supervisor_id=step.supervisor, spec=spec))
+
+    def _ask(self, call: Call) -> str:
+        outcome = self._world.ask(call).outcome
+        return SAID_OF_OUTCOME.get(outcome, f"error:{outcome}")
 
     def _item(self, step: dict[str, Any], result: Any) -> dict[str, Any]:
         events = [

@@ -18,16 +18,18 @@ import os
 import queue
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
 
 from mia_actors.core.clock import SystemClock
+from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import load_function
 from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.event_log import LoggedEvent
-from mia_actors.supervision.events import CallHalt, HaltHandled, StopTree
+from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, StopTree
 from mia_actors.supervision.fleet import Fleet
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
 from mia_actors.supervision.inbox import Launch, Message
@@ -66,6 +68,8 @@ class Supervisor:
         self._changed = threading.Condition()
         """Guards the conductor and the snapshot."""
         self._done = threading.Event()
+        self._answers: dict[int, CallAnswered | None] = {}
+        """By the number of the call; None as long as its caller waits."""
         self._snapshot: TreeSnapshot | None = None
         self._version = 0
         context = ray.get_runtime_context()
@@ -93,6 +97,7 @@ class Supervisor:
             post=self._post,
             record=self._recorder.put,
             call_halt=self._call_halt,
+            answer=self._keep_answer,
         )
         threading.Thread(target=self._guarded, name="supervision", daemon=True).start()
 
@@ -124,6 +129,30 @@ class Supervisor:
         with self._changed:
             self._changed.wait_for(lambda: self._version > after_version, timeout_s)
         return self._seen()
+
+    @ray.method(concurrency_group="control")
+    def administer(self, call: Call, timeout_s: float) -> CallAnswered | None:
+        """Makes a call on the tree; None when the answer is not known after `timeout_s`, and never will be."""
+        number = next(self._numbers)
+        with self._changed:
+            self._answers[number] = None
+            self._inbox.put(replace(call, call_id=number))
+            self._changed.wait_for(
+                lambda: self._answers[number] is not None or self._done.is_set(), timeout_s
+            )
+            return self._answers.pop(number)
+
+    @ray.method(concurrency_group="control")
+    def which_children(self, supervisor_id: str) -> tuple[ChildEntry, ...] | None:
+        """The children of a supervisor in start order; None when it is not up."""
+        with self._changed:
+            return self._conductor.machine.which_children(supervisor_id)
+
+    @ray.method(concurrency_group="control")
+    def count_children(self, supervisor_id: str) -> ChildCounts | None:
+        """How many children a supervisor has; None when it is not up."""
+        with self._changed:
+            return self._conductor.machine.count_children(supervisor_id)
 
     @ray.method(concurrency_group="resolve")
     def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
@@ -163,7 +192,13 @@ class Supervisor:
                 self._publish()
         self._publish()
         self._recorder.close()
-        self._done.set()
+        with self._changed:
+            self._done.set()
+            self._changed.notify_all()
+
+    def _keep_answer(self, answer: CallAnswered) -> None:
+        if answer.call_id in self._answers:  # its caller still waits
+            self._answers[answer.call_id] = answer
 
     def _next(self) -> Message | None:
         """The next message or due timer; None after a while without any."""

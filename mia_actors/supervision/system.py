@@ -15,7 +15,9 @@ from ray.exceptions import GetTimeoutError, RayError
 from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.errors import ConfigError, PermanentError, TargetUnavailable
 from mia_actors.core.ids import RandomIds
+from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import check_child, load_function
+from mia_actors.supervision.events import Call, CallAnswered, StartChildCall
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
@@ -23,12 +25,13 @@ from mia_actors.supervision.ray_actors import create_on_node, when_done
 from mia_actors.supervision.ray_runtime import ray_failure, runs_own_ray
 from mia_actors.supervision.ref import Ref, SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
 from mia_actors.supervision.supervisor import supervisor_actor
 from mia_actors.telemetry.logs import get_logger
 
 CREATE_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 5.0
+ADMINISTER_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.5
 """Longest single wait in Ray, so that a signal to the driver is served in between."""
 END_WITHIN_S = 10.0
@@ -177,6 +180,47 @@ class System:
         if not sent:
             raise TargetUnavailable(f"{child_id} has no process now")
 
+    def administer(self, call: Call, timeout_s: float = ADMINISTER_WITHIN_S) -> CallAnswered:
+        """Starts, terminates, restarts or deletes a child of the running tree, as `call` says; its answer.
+
+        Raises:
+            ConfigError: the class or the settings of a child to be added are not what they should be.
+            TargetUnavailable: no answer within `timeout_s`; the call may still be carried out.
+        """
+        if isinstance(call, StartChildCall):
+            below = call.spec
+            specs = [below] if isinstance(below, ChildSpec) else [one for _, one in below.child_specs()]
+            for spec in specs:
+                check_child(spec)
+        answer: CallAnswered | None = self._ask_supervisor(
+            self._supervisor.administer.remote(call, timeout_s), timeout_s + ANSWER_WITHIN_S
+        )
+        if answer is None:
+            raise TargetUnavailable(f"no answer within {timeout_s:g} s to {call}")
+        return answer
+
+    def which_children(self, supervisor_id: str) -> tuple[ChildEntry, ...] | None:
+        """The children of a supervisor in start order; None when it is not up.
+
+        Raises:
+            TargetUnavailable: the supervisor actor does not answer.
+        """
+        found: tuple[ChildEntry, ...] | None = self._ask_supervisor(
+            self._supervisor.which_children.remote(supervisor_id), ANSWER_WITHIN_S
+        )
+        return found
+
+    def count_children(self, supervisor_id: str) -> ChildCounts | None:
+        """How many children a supervisor has; None when it is not up.
+
+        Raises:
+            TargetUnavailable: the supervisor actor does not answer.
+        """
+        found: ChildCounts | None = self._ask_supervisor(
+            self._supervisor.count_children.remote(supervisor_id), ANSWER_WITHIN_S
+        )
+        return found
+
     def stop(self, timeout_s: float = 60.0) -> None:
         """Stops the tree in reverse order, then the spares, then the supervisor; nothing when that is done already.
 
@@ -243,6 +287,12 @@ class System:
             self._log.exception("system.not_ended")
         self._failed = "the supervisor died; every process of the tree was ended"
         self._ended.set()
+
+    def _ask_supervisor(self, pending: Any, timeout_s: float) -> Any:
+        try:
+            return ray.get(pending, timeout=timeout_s)
+        except RayError as error:  # its timeout is one
+            raise TargetUnavailable("the supervisor does not answer") from error
 
     def _changes(self, *, after_version: int, wait_s: float) -> TreeSnapshot:
         pending = self._supervisor.changes.remote(after_version, wait_s)

@@ -3,10 +3,13 @@
 import heapq
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from mia_actors.core.errors import InvariantViolated
 from mia_actors.supervision.events import (
+    Call,
+    CallAnswered,
     CallHalt,
     ChildExited,
     ChildStarted,
@@ -51,7 +54,7 @@ class VirtualWorld:
     """
 
     def __init__(self, spec: SupervisorSpec, delay_s: Callable[[], float] = lambda: 0.0) -> None:
-        self.machine = TreeMachine(spec)
+        self.machine = TreeMachine(spec, may_start=self._may_start)
         self.now_s = 0.0
         self.fail_next: dict[str, int] = {}
         self.stubborn: set[str] = set()
@@ -63,6 +66,8 @@ class VirtualWorld:
         self.trace: list[dict[str, str]] = []
         self.effects: list[Effect] = []
         self.reports: list[Report] = []
+        self.answers: dict[int, CallAnswered] = {}
+        """What calls were answered, by their numbers."""
         self.outcome: TreeDown | None = None
         self._delay_s = delay_s
         self._due: list[tuple[float, int, Event]] = []
@@ -89,6 +94,20 @@ class VirtualWorld:
         """The child crashes, and all that follows from it happens."""
         self.exit(child_id)
         self.settle()
+
+    def ask(self, call: Call) -> CallAnswered:
+        """Makes a call on the tree, until nothing is under way.
+
+        Raises:
+            InvariantViolated: it was not answered.
+        """
+        call_id = next(self._number)
+        self.post(replace(call, call_id=call_id))
+        self.settle()
+        answer = self.answers.get(call_id)
+        if answer is None:
+            raise InvariantViolated(f"{call} was not answered")
+        return answer
 
     def advance(self, duration_s: float) -> None:
         """Time passes."""
@@ -143,13 +162,12 @@ class VirtualWorld:
     def _is_stale(self, event: Event) -> bool:
         if not isinstance(event, StartOverdue | StopOverdue):
             return False
-        node = self.machine.nodes[event.child_id]
+        node = self.machine.nodes.get(event.child_id)
         wanted = NodeState.STARTING if isinstance(event, StartOverdue) else NodeState.STOPPING
-        return isinstance(node, ChildNode) and (
-            node.incarnation != event.incarnation or node.state is not wanted
-        )
+        alive = isinstance(node, ChildNode) and node.incarnation == event.incarnation
+        return node is None or not alive or node.state is not wanted
 
-    def _apply(self, effect: Effect) -> None:
+    def _apply(self, effect: Effect) -> None:  # noqa: C901 - one case for each kind of effect
         match effect:
             case StartChild():
                 self._start_child(effect)
@@ -163,6 +181,8 @@ class VirtualWorld:
             case CallHalt():
                 if self.answer_halt:
                     self.post(HaltHandled(supervisor_id=effect.supervisor_id), self._delay_s())
+            case CallAnswered():
+                self._keep_answer(effect)
             case Report():
                 self._note(effect)
             case TreeDown():
@@ -170,10 +190,20 @@ class VirtualWorld:
             case _:
                 assert_never(effect)
 
+    def _keep_answer(self, answer: CallAnswered) -> None:
+        if answer.call_id in self.answers:
+            raise InvariantViolated(f"call {answer.call_id} is answered twice")
+        self.answers[answer.call_id] = answer
+
     def _down(self, effect: TreeDown) -> None:
         if self.living:
             raise InvariantViolated("the tree is said to be down while children run")
         self.outcome = effect
+
+    def _may_start(self, supervisor_id: str) -> bool:
+        failures = self.fail_next.get(supervisor_id, 0)
+        self.fail_next[supervisor_id] = max(0, failures - 1)
+        return failures == 0
 
     def _start_child(self, effect: StartChild) -> None:
         child_id, incarnation = effect.child_id, effect.incarnation
