@@ -142,13 +142,11 @@ class Lifecycle:
         parent = node.parent
         if parent is None:
             return
-        taken_along = parent.purpose in ENDING or (
-            parent.purpose is Purpose.RESTART and parent.stopping_children and node.place >= parent.first
-        )
+        taken_along = _is_taken_along(parent, node)
         stays_down = node.restart is Restart.TRANSIENT and reason.orderly
         if not stays_down and node.restart is not Restart.TEMPORARY:
             if not taken_along:
-                self.restart(parent, node, cause)
+                self._restart(parent, node, cause)
             return
         if node.restart is Restart.TEMPORARY or parent.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
             self._tree.remove(node)
@@ -156,8 +154,15 @@ class Lifecycle:
             parent.ended_significant.append(node)
             self._complete_late(parent)
 
-    def restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
-        """Starts a node again with those that go with it, or gives up."""
+    def retry(self, node: Node, ticket: int) -> None:
+        """Tries a restart that failed again, unless something else has become of the node."""
+        parent = node.parent
+        if parent is None or node.state is not NodeState.RESTARTING or node.ticket != ticket:
+            return
+        if not _is_taken_along(parent, node):
+            self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
+
+    def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
         if not parent.window.admit(self._tree.now_s):
             self._give_up(parent, f"{node.node_id}: {cause}")
             return
@@ -253,7 +258,7 @@ class Lifecycle:
         supervisor.purpose, supervisor.stopping_children = purpose, True
         supervisor.first, supervisor.cursor = first, supervisor.children.last
         if supervisor.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
-            for node in list(supervisor.children):
+            for node in reversed(list(supervisor.children)):
                 if node.state in ALIVE:
                     self.stop(node)
                 else:
@@ -325,6 +330,12 @@ class Lifecycle:
         self.outcome = TreeDown(gave_up=gave_up, cause=cause)
         self._tree.report(Fact.TREE_GAVE_UP if gave_up else Fact.TREE_STOPPED, self._tree.root, cause=cause)
         self._tree.effects.append(self.outcome)
+
+
+def _is_taken_along(parent: SupervisorNode, node: Node) -> bool:
+    """Whether `parent` is about to stop this node, for another reason than its own end."""
+    group_stops = parent.purpose is Purpose.RESTART and parent.stopping_children
+    return parent.purpose in ENDING or (group_stops and node.place >= parent.first)
 
 
 def _any_stands(supervisor: SupervisorNode) -> bool:

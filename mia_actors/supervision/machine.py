@@ -85,7 +85,9 @@ class TreeMachine:
                 if isinstance(node, ChildNode) and node.incarnation == event.incarnation:
                     self._child_event(node, event)
             case RetryDue():
-                self._retry(event)
+                failed = tree.nodes.get(event.node_id)
+                if failed is not None:
+                    self._lifecycle.retry(failed, event.ticket)
             case StartTree():
                 if self.root.state is NodeState.DOWN and self.outcome is None:
                     self._lifecycle.start(self.root)
@@ -154,14 +156,6 @@ class TreeMachine:
             self._lifecycle.gone(node)
         else:
             self._lifecycle.exited(node, reason, cause)
-
-    def _retry(self, event: RetryDue) -> None:
-        node = self._tree.nodes.get(event.node_id)
-        if node is None or node.parent is None:
-            return
-        if node.state is NodeState.RESTARTING and node.ticket == event.ticket:
-            cause = node.last_cause if isinstance(node, ChildNode) else node.cause
-            self._lifecycle.restart(node.parent, node, cause)
 
 
 def _always(_: str) -> bool:

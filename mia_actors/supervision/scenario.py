@@ -93,6 +93,7 @@ class Member(BaseModel):
             restart=self.restart,
             significant=self.significant,
             shutdown_s=self._shutdown_s,
+            settings={"stubborn": self.stubborn},
         )
 
     @property
@@ -168,8 +169,6 @@ class Rehearsal:
     def _prime(self, member: Member) -> None:
         for one in member.all():
             self._world.fail_next[one.id] = one.start_failures
-            if one.stubborn:
-                self._world.stubborn.add(one.id)
 
     def _carry_out(self, step: Step) -> Any:
         world = self._world

@@ -58,6 +58,7 @@ class VirtualWorld:
         self.now_s = 0.0
         self.fail_next: dict[str, int] = {}
         self.stubborn: set[str] = set()
+        """They ignore the request to stop, as those do whose settings say `stubborn`."""
         self.hanging: set[str] = set()
         """Their starts never return."""
         self.answer_halt = True
@@ -172,7 +173,7 @@ class VirtualWorld:
             case StartChild():
                 self._start_child(effect)
             case StopChild():
-                if effect.child_id not in self.stubborn:
+                if not self._is_stubborn(effect.child_id):
                     self._end(effect.child_id, effect.incarnation, ExitReason.SHUTDOWN)
             case KillChild():
                 self._end(effect.child_id, effect.incarnation, ExitReason.KILLED)
@@ -189,6 +190,11 @@ class VirtualWorld:
                 self._down(effect)
             case _:
                 assert_never(effect)
+
+    def _is_stubborn(self, child_id: str) -> bool:
+        node = self.machine.nodes.get(child_id)
+        said_so = isinstance(node, ChildNode) and node.spec.settings.get("stubborn", False)
+        return child_id in self.stubborn or bool(said_so)
 
     def _keep_answer(self, answer: CallAnswered) -> None:
         if answer.call_id in self.answers:
