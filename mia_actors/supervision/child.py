@@ -10,7 +10,8 @@ class Greeter:
     work_threads = 1                                    # calls served at a time; 1 when not given
 
     def __init__(self, settings: Settings, context: ChildContext) -> None: ...   # cheap, no I/O
-    def start(self) -> None: ...                        # returns when it can serve; raising is a failed start
+    def start(self) -> None: ...                        # returns when it can serve; raising is a failed start,
+                                                        # but `Declined` says that there is nothing to do
     def stop(self) -> None: ...                         # drain, quickly
     def greet(self, name: str) -> str: ...              # any other public method can be asked by name
 ```
@@ -30,6 +31,10 @@ from mia_actors.supervision.ref import Ref
 from mia_actors.supervision.spec import ChildSpec
 
 RESERVED_METHODS = frozenset({"start", "stop"})
+
+
+class Declined(Exception):
+    """Raised by `start`: the child has nothing to do and wants no process."""
 
 
 class ChildContext:

@@ -15,6 +15,7 @@ from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
     CallAnswered,
     CallHalt,
+    ChildDeclined,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
@@ -60,7 +61,9 @@ from mia_actors.supervision.spec import Standby
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
-ABOUT_A_PROCESS = frozenset({Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_EXITED})
+ABOUT_A_PROCESS = frozenset(
+    {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
+)
 
 
 class Conductor:
@@ -126,6 +129,7 @@ class Conductor:
                 | StopTree()
                 | ChildStarted()
                 | ChildStartFailed()
+                | ChildDeclined()
                 | ChildExited()
                 | HaltHandled()
                 | StartOverdue()
@@ -387,6 +391,12 @@ class Conductor:
             pid=host.identity.process.pid if host.identity else 0,
             detect_ms=_ms(host.lost_s - host.kill_asked_s) if host.lost_s and host.kill_asked_s else None,
         )
+        if host.failure is not None and host.failure.declined:
+            declined = ChildDeclined(
+                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
+            )
+            self._feed(declined, about)
+            return
         if host.failure is not None:
             failed = ChildStartFailed(
                 child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause

@@ -53,6 +53,15 @@ class ChildStartFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildDeclined:
+    """The child has nothing to do and needs no process; that of its start is certain to be gone."""
+
+    child_id: str
+    incarnation: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildExited:
     """The child's process is certain to be gone."""
 
@@ -141,7 +150,15 @@ class DeleteChildCall:
 Call: TypeAlias = StartChildCall | StartCopyCall | TerminateChildCall | RestartChildCall | DeleteChildCall
 TimerEvent: TypeAlias = StartOverdue | StopOverdue | RetryDue
 Event: TypeAlias = (
-    StartTree | StopTree | ChildStarted | ChildStartFailed | ChildExited | HaltHandled | TimerEvent | Call
+    StartTree
+    | StopTree
+    | ChildStarted
+    | ChildStartFailed
+    | ChildDeclined
+    | ChildExited
+    | HaltHandled
+    | TimerEvent
+    | Call
 )
 
 
@@ -150,7 +167,7 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartChild:
-    """Give the child a process. Answered by `ChildStarted`, `ChildStartFailed` or `ChildExited`."""
+    """Give the child a process. Answered by `ChildStarted`, `ChildStartFailed`, `ChildDeclined` or `ChildExited`."""
 
     child_id: str
     incarnation: int
@@ -200,6 +217,7 @@ class Fact(StrEnum):
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"
     CHILD_START_FAILED = "child.start_failed"
+    CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"
     TREE_STOPPED = "supervision.tree_stopped"
     TREE_GAVE_UP = "supervision.tree_gave_up"

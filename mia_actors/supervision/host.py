@@ -23,6 +23,7 @@ from mia_actors.core.errors import InvariantViolated, MiaError, PermanentError
 from mia_actors.supervision.child import (
     RESERVED_METHODS,
     ChildContext,
+    Declined,
     load_class,
     parse_settings,
     settings_model,
@@ -184,6 +185,8 @@ class ChildHost:
             self._part = part
             threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
             part.child.start()
+        except Declined as declined:
+            return StartFailed(cause=str(declined), traceback="", declined=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
             get_logger(actor=assignment.child_id).exception("child.start_failed")
             return StartFailed(cause=_summary(error), traceback=traceback.format_exc())

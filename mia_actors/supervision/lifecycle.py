@@ -98,6 +98,13 @@ class Lifecycle:
             parent.cursor = node.next
             self._start_next(parent)
 
+    def declined(self, node: Node) -> None:
+        """It wants no process: as good as started; only what would be started again later is kept."""
+        node.state = NodeState.DOWN
+        if node.restart is Restart.TEMPORARY or _is_copy(node):
+            self._tree.remove(node)
+        self.came_up(node)
+
     def start_failed(self, node: Node, cause: str) -> None:
         """It did not come up: a first start unwinds, a call has failed, a restart is tried again."""
         parent = node.parent
@@ -148,7 +155,7 @@ class Lifecycle:
             if not taken_along:
                 self._restart(parent, node, cause)
             return
-        if node.restart is Restart.TEMPORARY or parent.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
+        if node.restart is Restart.TEMPORARY or _is_copy(node):
             self._tree.remove(node)
         if node.spec.significant and not taken_along:
             parent.ended_significant.append(node)
@@ -312,7 +319,7 @@ class Lifecycle:
         """A node that was told to stop has ended."""
         parent, call = node.parent, node.call
         node.state = NodeState.DOWN
-        is_copy = parent is not None and parent.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+        is_copy = _is_copy(node)
         if node.restart is Restart.TEMPORARY or is_copy:
             self._tree.remove(node)
         if parent is None:
@@ -330,6 +337,10 @@ class Lifecycle:
         self.outcome = TreeDown(gave_up=gave_up, cause=cause)
         self._tree.report(Fact.TREE_GAVE_UP if gave_up else Fact.TREE_STOPPED, self._tree.root, cause=cause)
         self._tree.effects.append(self.outcome)
+
+
+def _is_copy(node: Node) -> bool:
+    return node.parent is not None and node.parent.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE
 
 
 def _is_taken_along(parent: SupervisorNode, node: Node) -> bool:

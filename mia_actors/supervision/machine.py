@@ -16,6 +16,7 @@ The semantics are those of Erlang/OTP's `supervisor`:
 * A first start that fails unwinds in reverse and is reported upwards as a failed start.
 * A significant child that ends by itself and is not restarted ends its supervisor with `shutdown`, where
   `auto_shutdown` says so.
+* A child whose start says that there is nothing to do counts as started and has no process.
 * Children are added, terminated, restarted and deleted by calls; each is answered once. What a call changed
   lasts until the supervisor itself starts anew.
 
@@ -34,6 +35,7 @@ from typing import assert_never
 
 from mia_actors.supervision.administration import Administration, ChildCounts, ChildEntry
 from mia_actors.supervision.events import (
+    ChildDeclined,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
@@ -80,7 +82,14 @@ class TreeMachine:
         tree = self._tree
         tree.now_s = now_s
         match event:
-            case ChildStarted() | ChildStartFailed() | ChildExited() | StartOverdue() | StopOverdue():
+            case (
+                ChildStarted()
+                | ChildStartFailed()
+                | ChildDeclined()
+                | ChildExited()
+                | StartOverdue()
+                | StopOverdue()
+            ):
                 node = tree.nodes.get(event.child_id)
                 if isinstance(node, ChildNode) and node.incarnation == event.incarnation:
                     self._child_event(node, event)
@@ -117,7 +126,7 @@ class TreeMachine:
     def _child_event(
         self,
         node: ChildNode,
-        event: ChildStarted | ChildStartFailed | ChildExited | StartOverdue | StopOverdue,
+        event: ChildStarted | ChildStartFailed | ChildDeclined | ChildExited | StartOverdue | StopOverdue,
     ) -> None:
         match event:
             case ChildStarted():
@@ -127,6 +136,8 @@ class TreeMachine:
                     self._lifecycle.came_up(node)
             case ChildStartFailed():
                 self._child_ended(node, ExitReason.CRASH, event.cause)
+            case ChildDeclined():
+                self._child_declined(node, event.cause)
             case ChildExited():
                 self._child_ended(node, event.reason, event.cause)
             case StartOverdue():
@@ -138,6 +149,14 @@ class TreeMachine:
                     self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
             case _:
                 assert_never(event)
+
+    def _child_declined(self, node: ChildNode, cause: str) -> None:
+        if node.state is NodeState.STARTING and not node.start_overdue:
+            node.last_cause = cause
+            self._tree.report(Fact.CHILD_DECLINED, node, cause=cause)
+            self._lifecycle.declined(node)
+        else:
+            self._child_ended(node, ExitReason.KILLED, cause)
 
     def _child_ended(self, node: ChildNode, reason: ExitReason, cause: str) -> None:
         before = node.state

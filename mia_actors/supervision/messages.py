@@ -84,3 +84,5 @@ class StartFailed:
 
     cause: str
     traceback: str
+    declined: bool = False
+    """The child has nothing to do; this is no failure."""

@@ -11,6 +11,7 @@ from mia_actors.supervision.events import (
     Call,
     CallAnswered,
     CallHalt,
+    ChildDeclined,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
@@ -61,6 +62,8 @@ class VirtualWorld:
         """They ignore the request to stop, as those do whose settings say `stubborn`."""
         self.hanging: set[str] = set()
         """Their starts never return."""
+        self.declining: set[str] = set()
+        """Their starts say that there is nothing to do."""
         self.answer_halt = True
         self.living: dict[str, int] = {}
         """Process of each child, whether it serves yet or not."""
@@ -215,6 +218,10 @@ class VirtualWorld:
         child_id, incarnation = effect.child_id, effect.incarnation
         if child_id in self.living:
             raise InvariantViolated(f"{child_id} would live twice")
+        if child_id in self.declining:
+            declined = ChildDeclined(child_id=child_id, incarnation=incarnation, cause="nothing to do")
+            self.post(declined, self._delay_s())
+            return
         if self.fail_next.get(child_id, 0) > 0:
             self.fail_next[child_id] -= 1
             failed = ChildStartFailed(child_id=child_id, incarnation=incarnation, cause="no")
