@@ -30,11 +30,13 @@ class Plan:
         self._count = 0
         self.members: dict[str, list[str]] = {}
         """The children of each supervisor."""
+        self._focus: str | None = None
+        """What the last step was about: the next one is often about it too."""
         self.period = draw(st.sampled_from([LONG_S, LONG_S, LONG_S, SHORT_S]))
 
     def scenario(self) -> dict[str, Any]:
         root = self.supervisor("root", depth=0)
-        steps = [self.step() for _ in range(self._draw(st.integers(1, 8)))]
+        steps = [self.step() for _ in range(self._draw(st.integers(2, 12)))]
         return {"supervisor": root["supervisor"], "children": root["children"], "steps": steps}
 
     def supervisor(self, name: str, depth: int) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class Plan:
         member["restart"] = restart
         if auto_shutdown != "never" and restart != "permanent":
             member["significant"] = draw(st.booleans())
-        if draw(st.integers(0, 15)) == 0:
+        if draw(st.integers(0, 60)) == 60:
             member["start_failures"] = 1
         if depth < 2 and draw(st.integers(0, 4)) == 0:
             return {**member, **self.supervisor(name, depth + 1)}
@@ -72,19 +74,22 @@ class Plan:
 
     def step(self) -> dict[str, Any]:
         draw = self._draw
-        supervisor = draw(st.sampled_from(sorted(self.members)))
-        below = [*self.members[supervisor], "nobody"]
-        everyone = [name for names in self.members.values() for name in names] or below
+        everyone = [name for names in self.members.values() for name in names] or ["nobody"]
+        name = draw(st.sampled_from([*everyone, "nobody"]))
+        if self._focus is not None and draw(st.booleans()):
+            name = self._focus
+        self._focus = name
+        holders = [holder for holder, names in self.members.items() if name in names]
+        supervisor = holders[-1] if holders else draw(st.sampled_from(sorted(self.members)))
         kinds = ["exit"] * 5 + ["terminate_child"] * 2 + ["restart_child"] * 2
         kinds += ["delete_child", "start_child", "count_children", "fail_next_starts", "advance"]
         kind = draw(st.sampled_from([*kinds, *(["stop_supervisor"] if draw(st.integers(0, 9)) == 0 else [])]))
         if kind == "exit":
-            name = draw(st.sampled_from(everyone))
             reasons = ["crash", "crash", "normal", "shutdown"] + ([] if name in self.members else ["kill"])
             return {"step": kind, "id": name, "reason": draw(st.sampled_from(reasons))}
         if kind == "fail_next_starts":
             times = draw(st.integers(1, 3))
-            return {"step": kind, "id": draw(st.sampled_from(everyone)), "times": times}
+            return {"step": kind, "id": name, "times": times}
         simple: dict[str, dict[str, Any]] = {
             "advance": {"ms": PAST_THE_SHORT_MS if self.period == SHORT_S else 10},
             "stop_supervisor": {},
@@ -93,17 +98,16 @@ class Plan:
         if kind in simple:
             return {"step": kind, **simple[kind]}
         if kind == "start_child":
-            known = [name for name in self.members[supervisor] if name not in self.members]
-            again = draw(st.sampled_from([*known, ""]))
+            again = name if holders and name not in self.members and draw(st.booleans()) else ""
             auto_shutdown = draw(st.sampled_from(["never", "never", "any_significant"]))
             child = self.member(supervisor, 2 if again else 1, auto_shutdown, again)
             return {"step": kind, "supervisor": supervisor, "child": child}
-        return {"step": kind, "supervisor": supervisor, "id": draw(st.sampled_from(below))}
+        return {"step": kind, "supervisor": supervisor, "id": name}
 
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> dict[str, Any]:
-    """Trees of up to three levels and up to eight steps."""
+    """Trees of up to three levels and up to twelve steps."""
     return Plan(draw).scenario()
 
 
