@@ -180,7 +180,7 @@ class Broker:
             self._gate.check(
                 group,
                 permit,
-                held_contracts=session.position_contracts(),
+                held_contracts=session.held_contracts(),
                 entering_contracts=session.entering_contracts(),
                 now_monotonic_ns=self._monotonic_ns(),
             )
@@ -251,6 +251,7 @@ class Broker:
             session.next_order_id(journal.order_id_high_water())
             for fill in session.fills():
                 journal.add_fill(fill)
+            session.position_contracts()  # from here on the stream is checked against it
             journal.note_starting_equity_usd(session.net_liquidation_usd())
             session.subscribe_bars()
             self._warm_up(session, journal, bars)

@@ -13,6 +13,7 @@ from mia_actors.broker import parse
 from mia_actors.broker.codes import Code, code_of
 from mia_actors.broker.executions import Executions
 from mia_actors.broker.order_book import OrderBook, OrderKey
+from mia_actors.broker.position import HeardPosition
 from mia_actors.core.errors import InvariantViolated, MiaError
 from mia_actors.core.market import Bar
 from mia_actors.core.orders import Fill, OrderReport, OrderSpec
@@ -41,6 +42,7 @@ class BrokerWord:
         self._changed = threading.Condition(threading.RLock())
         self._book = OrderBook()
         self._executions = Executions()
+        self._position = HeardPosition()
         self._listed: set[str] | None = None
         self._ended = False
         self._contract: Contract | None = None
@@ -82,6 +84,11 @@ class BrokerWord:
         with self._changed:
             return self._book.entering_contracts()
 
+    def agreed_position(self) -> int | None:
+        """Position in the contract as streamed; None where the executions heard do not explain it."""
+        with self._changed:
+            return self._position.agreed(self._executed())
+
     def cancellable(self, order_refs: Sequence[str]) -> list[int]:
         """Order numbers, of this client, of those that are not final."""
         with self._changed:
@@ -101,6 +108,11 @@ class BrokerWord:
             return settled()
 
     # What the session does.
+
+    def position_asked(self, contracts: int) -> None:
+        """The broker's answer on the position in the contract."""
+        with self._changed:
+            self._position.asked(contracts, executed=self._executed())
 
     def sent(self, group: Sequence[OrderSpec], order_ids: Sequence[int]) -> None:
         """A group is about to be written to the socket."""
@@ -197,6 +209,12 @@ class BrokerWord:
             news = self._executions.add_commission(report.execId, commission)
         self._pass_on(news)
 
+    def wire_position(self, contract: Any, position: float) -> None:
+        """See `WireListener`."""
+        with self._changed:
+            if self._contract is not None and contract.conId == self._contract.con_id:
+                self._position.told(round(position))
+
     def wire_error(self, request_id: int, code: int, text: str) -> None:
         """See `WireListener`."""
         with self._changed:
@@ -209,6 +227,9 @@ class BrokerWord:
         """See `WireListener`."""
         known = error if isinstance(error, MiaError) else InvariantViolated(f"broker message: {error!r}")
         self._events.on_failure(known)
+
+    def _executed(self) -> int:
+        return sum(fill.side.sign * fill.quantity for fill in self.fills())
 
     def _own(self, order_id: int) -> OrderKey:
         return OrderKey(client_id=self._client_id, order_id=order_id)

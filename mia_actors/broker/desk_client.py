@@ -11,7 +11,10 @@ ASK_TIMEOUT_S = 60.0
 
 
 class BrokerDeskClient:
-    """`place` is asked once: a broker that died over it is a question for `snapshot`; the rest repeats."""
+    """Everything repeats across the broker's deaths.
+
+    `place` too: a broker reads its lists to their ends before it serves, and never sends a group it has.
+    """
 
     def __init__(self, broker: Ref, timeout_s: float = ASK_TIMEOUT_S) -> None:
         self._broker = broker
@@ -19,18 +22,18 @@ class BrokerDeskClient:
 
     def place(self, group: Sequence[OrderSpec], permit: Permit | None) -> tuple[OrderReport, ...]:
         """See `OrderDesk.place`."""
-        return cast("tuple[OrderReport, ...]", self._ask("place", tuple(group), permit, repeatable=False))
+        return cast("tuple[OrderReport, ...]", self._ask("place", tuple(group), permit))
 
     def cancel(self, order_refs: Sequence[str]) -> tuple[OrderReport, ...]:
         """See `OrderDesk.cancel`."""
-        return cast("tuple[OrderReport, ...]", self._ask("cancel", tuple(order_refs), repeatable=True))
+        return cast("tuple[OrderReport, ...]", self._ask("cancel", tuple(order_refs)))
 
     def snapshot(self) -> BrokerSnapshot:
         """See `OrderDesk.snapshot`."""
-        return cast("BrokerSnapshot", self._ask("snapshot", repeatable=True))
+        return cast("BrokerSnapshot", self._ask("snapshot"))
 
-    def _ask(self, method: str, *args: object, repeatable: bool) -> object:
+    def _ask(self, method: str, *args: object) -> object:
         try:
-            return self._broker.ask(method, *args, timeout_s=self._timeout_s, repeatable=repeatable)
+            return self._broker.ask(method, *args, timeout_s=self._timeout_s)
         except TargetUnavailable as error:
             raise BrokerDisconnected(f"{method}: {error}") from error

@@ -280,6 +280,11 @@ class IbSession:
         """Position in the chosen contract, freshly asked."""
         return self._ask("positions", self._position)
 
+    def held_contracts(self) -> int:
+        """Position in the chosen contract: as streamed while the executions heard explain it, else asked."""
+        heard = self._word.agreed_position()
+        return self.position_contracts() if heard is None else heard
+
     def entering_contracts(self) -> int:
         """Signed contracts that entries still working could add to the position."""
         return self._word.entering_contracts()
@@ -317,7 +322,9 @@ class IbSession:
         con_id = self._traded().con_id
         async with self._lists:
             rows = await ib.reqPositionsAsync()
-        return sum(round(row.position) for row in rows if row.contract.conId == con_id)
+        position: int = sum(round(row.position) for row in rows if row.contract.conId == con_id)
+        self._word.position_asked(position)
+        return position
 
     async def _commissions(self, ib: Any) -> None:
         del ib

@@ -60,6 +60,10 @@ class WireListener(Protocol):
         """The commission of an execution."""
         ...
 
+    def wire_position(self, contract: Any, position: float) -> None:
+        """The account's position in a contract, streamed or listed."""
+        ...
+
     def wire_error(self, request_id: int, code: int, text: str) -> None:
         """A notice or error; the id is that of a request or an order, -1 for neither."""
         ...
@@ -157,6 +161,11 @@ class _WireWrapper(Wrapper):
         """See `WireListener.wire_execution`."""
         self.tell(self._listener.wire_execution, contract, execution)
         super().execDetails(reqId, contract, execution)
+
+    def position(self, account: str, contract: Any, posContract: float, avgCost: float) -> None:  # noqa: N803
+        """See `WireListener.wire_position`."""
+        self.tell(self._listener.wire_position, contract, posContract)
+        super().position(account, contract, posContract, avgCost)
 
     def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802, N803
         """See `WireListener.wire_commission`."""

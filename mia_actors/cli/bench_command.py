@@ -4,7 +4,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,15 +45,26 @@ COMPUTATION = (
 )
 ROUND_TRIPS = 1000
 ROUND_TRIPS_WARM_UP = 100
+PACED_ROUND_TRIPS = 100
+PACE_S = 0.015
+"""About what lies between two calls of the same actor in a lockstep session: by then caches are cold."""
 BUSY_CYCLE = {
     "strategies_agree_min": 1,
     "confluence_coverage_min": 0.0,
     "confluence_min": 0.5,
     "confidence_min": 0.0,
     "holding_minutes_max": 5,
+    "entries_from": "00:00",
+    "entries_until": "23:50",
+    "flat_by": "23:55",
     "stop_ticks_max": 80,
+    "risk_reward_min": 1,
     "trades_per_day_max": 200,
-    "risk": {"risk_per_trade_usd_max": 5000, "risk_per_trade_equity_max": 0.05, "allowance_share_max": 1},
+    "risk": {
+        "risk_per_trade_usd_max": 5000,
+        "risk_per_trade_equity_max": 0.05,
+        "allowance_share_max": 1,
+    },
 }
 """The same path with its gates wide open, so that one session sends orders dozens of times."""
 BUSY_ENSEMBLE = {"approve_above": 0.5}
@@ -72,7 +83,7 @@ def bench() -> None:
 
 @bench_app.command("cycle")
 def bench_cycle(
-    sessions: Annotated[int, typer.Option(min=1, max=50, help="Synthetic sessions to trade.")] = 4,
+    sessions: Annotated[int, typer.Option(min=1, max=50, help="Synthetic sessions to trade.")] = 8,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,13 +96,13 @@ def bench_cycle(
         document = busy(load_config(config))
         placed: list[StoredSpan] = []
         working_ms: list[float] = []
-        round_trip_ms: list[float] = []
+        bare = BareRoundTrips()
         for number in range(1, sessions + 1):
             with tempfile.TemporaryDirectory(prefix="mia-bench-") as folder:
-                traces = _trade(document, config, Path(folder), f"synthetic:{number}", round_trip_ms)
+                traces = _trade(document, config, Path(folder), f"synthetic:{number}", bare)
                 placed += [span for span in traces.named(conventions.SPAN_PLACE_ORDERS) if _is_entry(span)]
                 working_ms += _computation_ms(traces, placed)
-        found = _document(placed, working_ms, round_trip_ms)
+        found = _document(placed, working_ms, bare)
         if as_json:
             print_json(found)
         else:
@@ -118,9 +129,38 @@ def busy(config: SystemConfig) -> SystemConfig:
     return config.model_copy(update={"tree": tree})
 
 
-def _trade(
-    document: SystemConfig, config: Path, state: Path, tape: str, round_trip_ms: list[float]
-) -> TraceReader:
+@dataclass(slots=True)
+class BareRoundTrips:
+    """A bare Ray actor, threaded like our hosts, asked one question after the other: milliseconds."""
+
+    back_to_back_ms: list[float] = field(default_factory=list)
+    paced_ms: list[float] = field(default_factory=list)
+    """With a pause of `PACE_S` before each."""
+
+    def measure(self, clock: Clock) -> None:
+        """One more series of each, in the Ray that is running."""
+
+        class Echo:
+            def echo(self, value: int) -> int:
+                return value
+
+        echo: Any = ray.remote(Echo).options(num_cpus=0, max_concurrency=2).remote()
+
+        def round_trip_ms(pause_s: float) -> float:
+            if pause_s:
+                clock.sleep_s(pause_s)
+            began_s = clock.monotonic_s()
+            ray.get(echo.echo.remote(0))
+            return (clock.monotonic_s() - began_s) * 1000
+
+        for _ in range(ROUND_TRIPS_WARM_UP):
+            round_trip_ms(0)
+        self.back_to_back_ms += [round_trip_ms(0) for _ in range(ROUND_TRIPS)]
+        self.paced_ms += [round_trip_ms(PACE_S) for _ in range(PACED_ROUND_TRIPS)]
+        ray.kill(echo)
+
+
+def _trade(document: SystemConfig, config: Path, state: Path, tape: str, bare: BareRoundTrips) -> TraceReader:
     clock = SystemClock()
     directory = open_state(state)
     request = RunRequest(
@@ -134,7 +174,7 @@ def _trade(
     )
 
     def measure(_system: System) -> None:
-        round_trip_ms.extend(_round_trips_ms(clock))
+        bare.measure(clock)
 
     with LiveView(messages, clock, quiet=True) as view:
         run = SessionRun(
@@ -143,23 +183,6 @@ def _trade(
         run.run()
     session = directory.current()
     return TraceReader((session or state) / "traces.db")
-
-
-def _round_trips_ms(clock: Clock) -> list[float]:
-    """A bare Ray actor asked one question after the other, threaded like our hosts."""
-
-    class Echo:
-        def echo(self, value: int) -> int:
-            return value
-
-    echo: Any = ray.remote(Echo).options(num_cpus=0, max_concurrency=2).remote()
-    found = []
-    for number in range(ROUND_TRIPS_WARM_UP + ROUND_TRIPS):
-        began_s = clock.monotonic_s()
-        ray.get(echo.echo.remote(number))
-        found.append((clock.monotonic_s() - began_s) * 1000)
-    ray.kill(echo)
-    return found[ROUND_TRIPS_WARM_UP:]
 
 
 def _is_entry(span: StoredSpan) -> bool:
@@ -178,22 +201,27 @@ def _computation_ms(traces: TraceReader, placed: Sequence[StoredSpan]) -> list[f
 
 
 def _document(
-    placed: Sequence[StoredSpan], working_ms: Sequence[float], round_trip_ms: Sequence[float]
+    placed: Sequence[StoredSpan], working_ms: Sequence[float], round_trips: BareRoundTrips
 ) -> dict[str, Any]:
     ours = percentiles([float(span.attributes[conventions.ORDER_WRITTEN_AFTER_BAR_MS]) for span in placed])
-    bare, working = percentiles(round_trip_ms), percentiles(working_ms)
-    floor = {"p50": round(bare.p50 * len(HOPS), 3), "p99": round(bare.p99 * len(HOPS), 3)}
+    bare, paced = percentiles(round_trips.back_to_back_ms), percentiles(round_trips.paced_ms)
+    working = percentiles(working_ms)
+    floor, paced_floor = _times_hops(bare), _times_hops(paced)
     return {
         "ours": asdict(ours)
         | {"orders": len(placed), "unit": "ms, last 5-second bar received to order bytes written"},
         "rivals": {
-            "bare_ray_round_trip": asdict(bare) | {"calls": len(round_trip_ms)},
+            "bare_ray_round_trip": asdict(bare) | {"calls": len(round_trips.back_to_back_ms)},
             "bare_ray_round_trips_times_hops": floor | {"hops": list(HOPS)},
+            "paced_ray_round_trip": asdict(paced)
+            | {"calls": len(round_trips.paced_ms), "pause_ms": PACE_S * 1000},
+            "paced_ray_round_trips_times_hops": paced_floor,
         },
         "computation_ms": asdict(working),
         "ratio": {
             "bare_ray_round_trips_times_hops": _ratio(ours, floor["p50"]),
             "floor_plus_computation": _ratio(ours, floor["p50"] + working.p50),
+            "paced_floor_plus_computation": _ratio(ours, paced_floor["p50"] + working.p50),
         },
         "machine": {
             "cores": os.cpu_count(),
@@ -202,6 +230,13 @@ def _document(
             "python": platform.python_version(),
             "ray": ray.__version__,
         },
+    }
+
+
+def _times_hops(round_trip: Percentiles) -> dict[str, float]:
+    return {
+        "p50": round(round_trip.p50 * len(HOPS), 3),
+        "p99": round(round_trip.p99 * len(HOPS), 3),
     }
 
 

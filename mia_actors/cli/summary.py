@@ -1,5 +1,6 @@
 """The summary of a session: one record, two faces (a person's, and the documented JSON)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +32,7 @@ def percentiles(values: Sequence[float]) -> Percentiles:
         return Percentiles(p50=0.0, p95=0.0, p99=0.0, max=0.0)
 
     def at(share: float) -> float:
-        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+        return round(ordered[math.ceil(share * len(ordered)) - 1], 3)
 
     return Percentiles(p50=at(0.50), p95=at(0.95), p99=at(0.99), max=round(ordered[-1], 3))
 

@@ -1,5 +1,6 @@
 """`mia train`: signals of a tape, labelled, into the three models."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +20,13 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import child_settings, load_config
+from mia_actors.core.clock import time_ns_of
 from mia_actors.core.errors import PermanentError
 from mia_actors.core.units import product
 from mia_actors.cycle.actor import CycleSettings
 from mia_actors.cycle.dataset import LABEL, LabelCosts, Sample, samples_of
 from mia_actors.ensemble.export import train_and_export
+from mia_actors.ensemble.training import TrainingSettings
 from mia_actors.ensemble.training_set import TrainingSet
 from mia_actors.exchange.tape import TapeSelection, contracts_of, load_tape
 
@@ -62,6 +65,14 @@ def training_set(source: str, settings: CycleSettings, symbol: str, *, show: boo
 def train(
     tape: Annotated[str, typer.Option("--tape", help="Parquet or CSV file of bars.")],
     out: Annotated[Path, typer.Option("--out", help="Directory of model versions.")] = Path("models"),
+    holdout_from: Annotated[
+        datetime | None,
+        typer.Option(
+            "--holdout-from",
+            formats=["%Y-%m-%d"],
+            help="First day, UTC, of the samples never fitted on; the last fifth when not given.",
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,7 +89,8 @@ def train(
             document.session.instrument,
             show=messages.is_terminal,
         )
-        manifest = train_and_export(samples, out)
+        holdout_from_ns = time_ns_of(holdout_from.replace(tzinfo=UTC)) if holdout_from else None
+        manifest = train_and_export(samples, out, TrainingSettings(holdout_from_ns=holdout_from_ns))
         if as_json:
             print_json(manifest.model_dump(mode="json"))
         else:

@@ -13,6 +13,8 @@ CALENDAR = "CME_Equity"
 REGULAR_OPEN = time(9, 30)
 REGULAR_CLOSE = time(16, 0)
 HALF_DAY_CLOSE = time(13, 0)
+HALF_DAY_LAST = time(12, 55)
+"""New York; the futures themselves stop at 13:15 or 13:00, by the year."""
 GLOBEX_CLOSE = time(16, 0)
 FRIDAY = 4
 
@@ -57,6 +59,14 @@ def is_regular_hours(time_ns: int, opens: time = REGULAR_OPEN, closes: time = RE
     if not is_business_day(day):
         return False
     return moment.time() < HALF_DAY_CLOSE or not is_half_day(day)
+
+
+def on_day(limit: time, day: date) -> time:
+    """A New York time limit of full days, as it holds on `day`: on half days as long before the early close."""
+    if not is_half_day(day):
+        return limit
+    early_by = datetime.combine(day, REGULAR_CLOSE) - datetime.combine(day, HALF_DAY_CLOSE)
+    return min((datetime.combine(day, limit) - early_by).time(), HALF_DAY_LAST)
 
 
 @cache

@@ -78,15 +78,16 @@ class ActorStages:
     def features_at(
         self, timeframes: tuple[Timeframe, ...], end_ns: int
     ) -> Mapping[Timeframe, TimeframeFeatures | None]:
-        """All timeframes in parallel."""
+        """All timeframes in parallel; meanwhile execution fetches the permit that an entry would need."""
         answers = {
             frame: self._worker(frame).ask_soon("features_at", end_ns, timeout_s=self._timeout_s)
             for frame in timeframes
         }
+        self._prepare(end_ns)
         return {frame: cast("TimeframeFeatures | None", answer.result()) for frame, answer in answers.items()}
 
-    def prepare(self, event_time_ns: int) -> None:
-        """Has execution fetch its permit while the ensemble votes; whether that works out shows at `apply`."""
+    def _prepare(self, event_time_ns: int) -> None:
+        """Whether that works out shows at `apply`."""
         with suppress(TransientError):
             self._execution.ask_soon("prepare", event_time_ns, timeout_s=self._timeout_s)
 

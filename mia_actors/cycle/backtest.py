@@ -72,9 +72,6 @@ class InProcessStages:
         """Features of the streams as they stand."""
         return {frame: self._streams[frame].current() for frame in timeframes}
 
-    def prepare(self, event_time_ns: int) -> None:
-        """Nothing is far away here."""
-
     def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
         """The ensemble's answer."""
         return self._voter(vector)

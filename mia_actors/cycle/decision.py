@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mia_actors.core.calendar import is_regular_hours, new_york
+from mia_actors.core.calendar import is_regular_hours, new_york, on_day
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.decisions import Decision, Outcome, Proposal, Reason, TargetPosition
 from mia_actors.core.features import EnsembleVote, StrategyReading, TimeframeFeatures, VolatilityRegime
@@ -162,11 +162,12 @@ class DecisionCore:
         trade = inputs.open_trade
         held_ns = inputs.bar.end_ns - trade.opened_at_ns if trade else 0
         limit_ns = self._settings.holding_minutes_max * 60 * NS_PER_S
-        local = new_york(inputs.bar.end_ns).time()
+        moment = new_york(inputs.bar.end_ns)
+        local, flat_by = moment.time(), on_day(self._settings.flat_by, moment.date())
         if inputs.draining:
             return self._exit(inputs, Reason.DRAINING, "the session is being ended")
-        if local >= self._settings.flat_by or local < self._settings.entries_from:
-            said = f"{local:%H:%M} New York: flat from {self._settings.flat_by:%H:%M} on"
+        if local >= flat_by or local < self._settings.entries_from:
+            said = f"{local:%H:%M} New York: flat from {flat_by:%H:%M} on"
             return self._exit(inputs, Reason.SESSION_ENDING, said)
         if held_ns >= limit_ns:
             said = f"held {held_ns // (60 * NS_PER_S)} minutes, at most {self._settings.holding_minutes_max}"
@@ -178,9 +179,10 @@ class DecisionCore:
         settings = self._settings
         if inputs.draining:
             return self._no(inputs, Reason.DRAINING, "the session is being ended")
-        if not is_regular_hours(inputs.bar.end_ns, settings.entries_from, settings.entries_until):
-            local = new_york(inputs.bar.end_ns)
-            window = f"{settings.entries_from:%H:%M} to {settings.entries_until:%H:%M}"
+        local = new_york(inputs.bar.end_ns)
+        until = on_day(settings.entries_until, local.date())
+        if not is_regular_hours(inputs.bar.end_ns, settings.entries_from, until):
+            window = f"{settings.entries_from:%H:%M} to {until:%H:%M}"
             said = f"{local:%a %H:%M} New York: entries from {window} on business days"
             return self._no(inputs, Reason.OUTSIDE_TRADING_HOURS, said)
         if settings.entry_timeframe not in inputs.closed:

@@ -35,10 +35,6 @@ class Stages(Protocol):
         """Features of each timeframe as of its last bar closed at or before `end_ns`."""
         ...
 
-    def prepare(self, event_time_ns: int) -> None:
-        """A target may follow: what can be fetched meanwhile may be fetched. No answer is waited for."""
-        ...
-
     def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
         """The ensemble's answer; None when there is none to be had."""
         ...
@@ -160,7 +156,6 @@ class CycleEngine:
             proposed = self._core.propose(inputs)
         if not isinstance(proposed, Candidate):
             return proposed
-        self._stages.prepare(inputs.bar.end_ns)
         with tracing.span(conventions.SPAN_VOTE):
             vote = self._stages.vote(proposed.proposal.vector)
         return self._core.conclude(inputs, proposed, vote)
@@ -169,7 +164,7 @@ class CycleEngine:
         bar = closed.bar
         closing = timeframes_closed_by(closed.previous.start_ns if closed.previous else None, bar)
         wanted = closing if self._features_complete else _timeframes_from(bar.timeframe)
-        with tracing.span(conventions.SPAN_EVALUATE_FEATURES):
+        with tracing.span(conventions.SPAN_GET_FEATURES):
             fresh = self._stages.features_at(wanted, bar.end_ns) if wanted else {}
         self._features_complete = True
         self._features.update({frame: found for frame, found in fresh.items() if found is not None})

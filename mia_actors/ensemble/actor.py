@@ -78,7 +78,7 @@ class Ensemble:
     def vote(self, vector: EnsembleVector) -> EnsembleVote:
         """The models' answer to one proposal; whatever fails is a refusal that says why."""
         server = self._serving()
-        with tracing.span(conventions.SPAN_VOTE) as span:
+        with tracing.span(conventions.SPAN_RUN_MODELS) as span:
             began_s = self._clock.monotonic_s()
             vote = server.vote(vector, threshold=self._settings.approve_above, weights=self._settings.weights)
             if not vote.cached:

@@ -58,7 +58,7 @@ class GuardianPermits:
         return self._ask(as_of_ns)
 
     def _ask(self, as_of_ns: int) -> Permit | PermitRefusal:
-        with tracing.span(conventions.SPAN_ISSUE_PERMIT):
+        with tracing.span(conventions.SPAN_GET_PERMIT):
             try:
                 answer = self._guardian.ask("permit", as_of_ns, self._incarnation, timeout_s=self._wait_s)
             except TargetUnavailable as error:
@@ -118,7 +118,7 @@ class ExecutorActor:
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
         """See `Executor.apply`."""
-        with tracing.span(conventions.SPAN_APPLY_TARGET):
+        with tracing.span(conventions.SPAN_REACH_TARGET):
             return self._ready().apply(target, held_contracts)
 
     def settle(self) -> Settlement:

@@ -13,6 +13,7 @@ from mia_actors.core.decisions import TargetPosition
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderState
 from mia_actors.execution.messages import Applied
+from mia_actors.store.sqlite import transaction
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -110,15 +111,9 @@ class OrderJournal:
     def _write(self, statements: Sequence[tuple[str, tuple[str | int, ...]]]) -> None:
         if not statements:
             return
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for sql, parameters in statements:
-                    self._connection.execute(sql, parameters)
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._lock, transaction(self._connection):
+            for sql, parameters in statements:
+                self._connection.execute(sql, parameters)
 
 
 def _report_row(report: OrderReport) -> tuple[str, tuple[str | int, ...]]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mia_actors.core.codec import from_json, to_json
-from mia_actors.core.errors import ConfigError
+from mia_actors.core.errors import ConfigError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.orders import OrderReport, OrderSpec, OrderState
 from mia_actors.guardian.core import TradingState
-from mia_actors.store.sqlite import open_database
+from mia_actors.store.sqlite import open_database, transaction
 
 GUARDIAN_FILE = "guardian.db"
 SCHEMA_VERSION = 1
@@ -98,7 +98,7 @@ class Latch:
                 is_flat=bool(row[4]),
                 outcome=row[5],
             )
-        except (sqlite3.DatabaseError, IndexError, ValueError) as error:
+        except (sqlite3.DatabaseError, PermanentError, IndexError, ValueError) as error:
             raise ConfigError(f"{GUARDIAN_FILE} is damaged ({error}): that means halted") from error
 
     def lower(self, state: TradingState, *, reason: str, who: str, at_ns: int) -> bool:
@@ -214,12 +214,6 @@ class Latch:
             return self._connection.execute(sql, parameters).fetchall()
 
     def _transact(self, statements: list[tuple[str, tuple[str | int, ...]]]) -> None:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for sql, parameters in statements:
-                    self._connection.execute(sql, parameters)
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._lock, transaction(self._connection):
+            for sql, parameters in statements:
+                self._connection.execute(sql, parameters)

@@ -15,7 +15,7 @@ from typing import Self
 from mia_actors.core.codec import from_json, to_json
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill
-from mia_actors.store.sqlite import open_database, open_readonly
+from mia_actors.store.sqlite import open_database, open_readonly, transaction
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -64,14 +64,8 @@ class MarketJournal:
     def add_base_bars(self, bars: Sequence[Bar], *, history: bool) -> None:
         """Commits closed base bars; a bar is stored once, a repeat changes nothing."""
         sql = f"INSERT OR IGNORE INTO base_bars ({BAR_COLUMNS}, is_history) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.executemany(sql, [(*_row(bar), int(history)) for bar in bars])
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._lock, transaction(self._connection):
+            self._connection.executemany(sql, [(*_row(bar), int(history)) for bar in bars])
 
     def base_bars(self, after_start_ns: int | None, until_end_ns: int, limit: int | None = None) -> list[Bar]:
         """Base bars, warm-up included, ascending: start after one time, end at or before another.
@@ -123,16 +117,11 @@ class MarketJournal:
                 return
             if fill.exec_id in known and fill.commission_usd is None:
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection):
                 self._connection.executemany("DELETE FROM fills WHERE exec_id = ?", [(one,) for one in known])
                 self._connection.execute(
                     "INSERT INTO fills VALUES (?, ?, ?)", (fill.exec_id, fill.event_time_ns, to_json(fill))
                 )
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
 
     def _corrections(self, exec_id: str) -> list[str]:
         """Stored numbers of the same execution, itself included."""

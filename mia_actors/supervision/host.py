@@ -11,7 +11,7 @@ import pickle
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -28,7 +28,17 @@ from mia_actors.supervision.child import (
     parse_settings,
     settings_model,
 )
-from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Reply, ReplyStatus, StartFailed
+from mia_actors.supervision.messages import (
+    Assignment,
+    Became,
+    Call,
+    HostIdentity,
+    Reply,
+    ReplyStatus,
+    StartFailed,
+    packed,
+    unpacked,
+)
 from mia_actors.supervision.processes import own_process
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.ref import Ref, Router, SupervisorRouter
@@ -82,8 +92,9 @@ class _Part:
             found = self._refs[child_id] = Ref(child_id, router=self._router, clock=self._clock)
         return found
 
-    def call(self, method: str, args: Sequence[Any], carrier: Mapping[str, str], sent_s: float) -> Reply:
+    def answer(self, call: Call) -> Reply:
         """Carries out one call in one of the child's slots."""
+        method = call.method
         function = (
             None
             if method.startswith("_") or method in RESERVED_METHODS
@@ -96,16 +107,16 @@ class _Part:
             if self.closing:
                 return CLOSED
             try:
-                if not carrier:
-                    return Reply(status=ReplyStatus.DONE, value=function(*args))
+                if not call.carrier:
+                    return Reply(status=ReplyStatus.DONE, value=function(*call.args))
                 attributes: dict[str, AttributeValue] = {
                     CHILD: self.assignment.child_id,
                     INCARNATION: self.assignment.incarnation,
                     METHOD: method,
-                    QUEUE_MS: round((self._clock.monotonic_s() - sent_s) * 1000, 3),
+                    QUEUE_MS: round((self._clock.monotonic_s() - call.sent_s) * 1000, 3),
                 }
-                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=carrier):
-                    return Reply(status=ReplyStatus.DONE, value=function(*args))
+                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier):
+                    return Reply(status=ReplyStatus.DONE, value=function(*call.args))
             except InvariantViolated as error:
                 self.crash(error)
             except MiaError as error:
@@ -214,16 +225,16 @@ class ChildHost:
         return ""
 
     @ray.method(concurrency_group="work")
-    def work(self, method: str, args: Sequence[Any], carrier: Mapping[str, str], sent_s: float) -> Reply:
-        """Calls a public method of the child.
+    def work(self, call: bytes) -> bytes:
+        """Calls a public method of the child; takes a packed `Call`, returns a packed `Reply`.
 
         An error of ours comes back inside the reply; any other exception is the caller's RayTaskError; a
         violated invariant ends this process.
         """
         part = self._part
         if part is None or part.closing:
-            return CLOSED
-        return part.call(method, args, carrier, sent_s)
+            return packed(CLOSED)
+        return packed(part.answer(unpacked(call)))
 
 
 def _summary(error: BaseException) -> str:

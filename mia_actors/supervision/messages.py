@@ -1,5 +1,11 @@
-"""What travels between refs, hosts and the supervisor."""
+"""What travels between refs, hosts and the supervisor.
 
+Calls and replies travel as bytes: Ray passes bytes on as they are, while its own pickler for objects costs a
+fifth of a round trip.
+"""
+
+import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,12 +24,33 @@ class ReplyStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a child's method. `sent_s` is of the machine-wide monotonic clock."""
+
+    method: str
+    args: tuple[Any, ...]
+    carrier: Mapping[str, str]
+    """Trace context; empty when nothing is traced."""
+    sent_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The answer of a child to one call."""
 
     status: ReplyStatus
     value: Any = None
     error: Exception | None = None
+
+
+def packed(message: Call | Reply) -> bytes:
+    """As it travels."""
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+
+
+def unpacked(data: bytes) -> Any:
+    """What `packed` was given, by a process of the same cluster."""
+    return pickle.loads(data)  # noqa: S301 - as Ray itself does, behind its token authentication
 
 
 class Whereabouts(StrEnum):

@@ -8,7 +8,15 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError, TargetUnavailable
-from mia_actors.supervision.messages import Reply, ReplyStatus, Resolution, Whereabouts
+from mia_actors.supervision.messages import (
+    Call,
+    Reply,
+    ReplyStatus,
+    Resolution,
+    Whereabouts,
+    packed,
+    unpacked,
+)
 from mia_actors.telemetry.tracing import current_carrier
 
 RESOLVE_SLICE_S = 2.0
@@ -67,7 +75,7 @@ class Ref:
         """Calls `method` of the child and waits for its answer.
 
         When the target dies, a repeatable call waits for the next incarnation and is made again; one that is
-        not repeatable is made at most once.
+        not repeatable is made at most once, after a round trip to the supervisor to learn who lives.
 
         Raises:
             TargetUnavailable: no answer within `timeout_s`, the child is down for good, or it died after a
@@ -142,9 +150,8 @@ class Answer:
         target = self._ref.find(newer_than=self._tried, fresh=not self._repeatable, wait_s=wait_s)
         if target is not None:
             self._tried = target.incarnation
-            self._pending = target.host.work.remote(
-                self._method, self._args, self._carrier, self._ref.now_s()
-            )
+            call = Call(method=self._method, args=self._args, carrier=self._carrier, sent_s=self._ref.now_s())
+            self._pending = target.host.work.remote(packed(call))
 
     def result(self) -> Any:
         """Waits for the answer; see `Ref.ask`. Call it once."""
@@ -166,7 +173,7 @@ class Answer:
     def _received(self, timeout_s: float) -> Reply | None:
         """The reply; None when the target died and the call may be made again."""
         try:
-            reply: Reply = ray.get(self._pending, timeout=timeout_s)
+            reply: Reply = unpacked(ray.get(self._pending, timeout=timeout_s))
         except RayTaskError:  # may pose as any error the method raised, those below included
             raise
         except GetTimeoutError as error:

@@ -3,13 +3,17 @@
 # Spans: verb and object, no identifiers in names.
 SPAN_CYCLE = "run cycle"
 SPAN_WAIT_BAR = "wait bar"
+SPAN_GET_FEATURES = "get features"
 SPAN_EVALUATE_FEATURES = "evaluate features"
 SPAN_PROPOSE = "propose trade"
 SPAN_VOTE = "vote ensemble"
+SPAN_RUN_MODELS = "run models"
 SPAN_CONCLUDE = "conclude decision"
 SPAN_JOURNAL = "journal decision"
 SPAN_APPLY_TARGET = "apply target"
+SPAN_REACH_TARGET = "reach target"
 SPAN_PLACE_ORDERS = "place orders"
+SPAN_GET_PERMIT = "get permit"
 SPAN_ISSUE_PERMIT = "issue permit"
 SPAN_ACKNOWLEDGE = "acknowledge market"
 

@@ -34,6 +34,8 @@ pytestmark = pytest.mark.gateway
 BARS = 6
 HISTORY_DAYS = 2
 SOURCE = "synthetic:7"
+NEAR_TICKS = 10_000
+"""Near the first prices of that tape."""
 WAIT_S = 10.0
 FOREVER_NS = 1 << 62
 SMALL_NS = Timeframe.S5.ns
@@ -292,7 +294,7 @@ def test_a_bracket_is_acknowledged_filled_and_reported_with_its_bar(market: Mark
 def test_a_group_the_broker_has_is_not_sent_again(market: Market) -> None:
     """Neither by the same connection, nor after a reconnect, nor with a permit that has run out since."""
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, 27000)
+    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
     first = broker.place(group, _permit())
     assert broker.place(group, _permit(ttl_s=-1)) == first
     broker.stop()
@@ -303,12 +305,12 @@ def test_a_group_the_broker_has_is_not_sent_again(market: Market) -> None:
 
 def test_order_numbers_go_on_above_those_of_a_dead_predecessor(market: Market) -> None:
     broker = market.broker()
-    broker.place(_bracket(market, market.first_start_ns, 27000), _permit(limit=5))
+    broker.place(_bracket(market, market.first_start_ns, NEAR_TICKS), _permit(limit=5))
     broker.stop()
     with MarketJournal.open_readonly(market.info.path("market.db")) as journal:
         mark = journal.order_id_high_water()
     successor = market.broker()
-    later = _bracket(market, market.first_start_ns + NS_PER_S, 27000)
+    later = _bracket(market, market.first_start_ns + NS_PER_S, NEAR_TICKS)
     successor.place(later, _permit(limit=5))
     session = successor._session
     assert session is not None
@@ -318,7 +320,7 @@ def test_order_numbers_go_on_above_those_of_a_dead_predecessor(market: Market) -
 
 def test_cancelling_the_entry_ends_the_whole_bracket(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, 27000)
+    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
     broker.place(group, _permit())
     reports = broker.cancel([spec.order_ref for spec in group])
     assert _states(reports) == [OrderState.CANCELLED] * 3
@@ -327,7 +329,7 @@ def test_cancelling_the_entry_ends_the_whole_bracket(market: Market) -> None:
 
 def test_a_successor_cancels_what_its_predecessor_placed(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, 27000)
+    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
     broker.place(group, _permit())
     broker.stop()
     reports = market.broker().cancel([group[0].order_ref])
@@ -336,7 +338,7 @@ def test_a_successor_cancels_what_its_predecessor_placed(market: Market) -> None
 
 def test_cancelling_what_has_filled_reports_the_fill(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, 27000)
+    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
     broker.place(group, _permit())
     market.control.start()
     market.show(2)
@@ -366,7 +368,7 @@ def test_the_snapshot_after_a_reconnect_is_the_one_before(market: Market) -> Non
 
 def test_an_entry_beyond_the_account_s_margin_is_rejected_with_the_broker_s_reason(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, 27000, quantity=50)
+    group = _bracket(market, market.first_start_ns, NEAR_TICKS, quantity=50)
     with pytest.raises(OrderRejected, match="margin"):
         broker.place(group, _permit(limit=50))
     assert {one.state for one in broker.snapshot().orders} == {OrderState.REJECTED}
@@ -374,7 +376,7 @@ def test_an_entry_beyond_the_account_s_margin_is_rejected_with_the_broker_s_reas
 
 def test_an_entry_without_a_permit_never_reaches_the_broker(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, 27000)
+    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
     with pytest.raises(OrderRejected, match="permit_missing"):
         broker.place(group, None)
     with pytest.raises(PermitStale, match="permit_expired"):
@@ -386,7 +388,7 @@ def test_an_entry_without_a_permit_never_reaches_the_broker(market: Market) -> N
 
 def test_an_exit_needs_no_permit_but_may_only_reduce(market: Market) -> None:
     broker = market.broker()
-    broker.place(_bracket(market, market.first_start_ns, 27000), _permit())
+    broker.place(_bracket(market, market.first_start_ns, NEAR_TICKS), _permit())
     market.control.start()
     market.show(2)
     _wait_for_position(market, broker, 1)

@@ -4,9 +4,15 @@ import argparse
 import asyncio
 import datetime as dt
 import json
+import math
+import os
 import signal
+import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Never
 
 from mia_actors.core.clock import SystemClock, time_ns_of
 from mia_actors.core.errors import ConfigError
@@ -17,7 +23,19 @@ from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 from mia_actors.telemetry.logs import configure_logging
 
 LOOPBACK = "127.0.0.1"
+PORT_MAX = 65_535
 EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+class PortTaken(Exception):
+    """A port cannot be listened on."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong option in one line, as every other configuration error is told."""
+
+    def error(self, message: str) -> Never:
+        raise ConfigError(message)
 
 
 def _moment_ns(text: str) -> int:
@@ -25,19 +43,51 @@ def _moment_ns(text: str) -> int:
     return time_ns_of(moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: 0 to {PORT_MAX}, 0 takes a free one")
+    return int(text)
+
+
+def _cycles(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: 1 or more")
+    return int(text)
+
+
+def _pace(text: str) -> float | None:
+    """None for lockstep."""
+    if text == "lockstep":
+        return None
+    try:
+        pace = float(text.removesuffix("x"))
+    except ValueError:
+        pace = math.nan
+    if not 0 < pace < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: lockstep, or a multiple of real time: 1x, 60x")
+    return pace
+
+
+def _roles(text: str) -> frozenset[Role]:
+    try:
+        return frozenset(Role(name) for name in text.split(",") if name)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: {', '.join(Role)}") from None
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="mia gateway", description="A simulated TWS gateway.")
+    parser = _Parser(prog="mia gateway", description="A simulated TWS gateway.", allow_abbrev=False)
     parser.add_argument("--tape", required=True)
     parser.add_argument("--date", type=dt.date.fromisoformat)
     parser.add_argument("--from", dest="from_ns", type=_moment_ns)
     parser.add_argument("--to", dest="to_ns", type=_moment_ns)
     parser.add_argument("--contract")
     parser.add_argument("--history-days", type=int, default=10)
-    parser.add_argument("--cycles", type=int)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--control-port", type=int, default=0)
-    parser.add_argument("--pace", default="lockstep")
-    parser.add_argument("--lockstep-roles", default="cycle,guardian")
+    parser.add_argument("--cycles", type=_cycles)
+    parser.add_argument("--port", type=_port, default=0)
+    parser.add_argument("--control-port", type=_port, default=0)
+    parser.add_argument("--pace", type=_pace, default="lockstep")
+    parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
     parser.add_argument("--autostart", action="store_true")
     parser.add_argument("--detach", action="store_true", help="go on when standard input ends")
@@ -56,12 +106,11 @@ def _gateway(arguments: argparse.Namespace) -> tuple[Gateway, Tape]:
             history_days=arguments.history_days,
         )
     )
-    paced = arguments.pace != "lockstep"
     gateway = Gateway(
         tape,
         clock=SystemClock(),
-        lockstep_roles=frozenset(Role(name) for name in arguments.lockstep_roles.split(",") if name),
-        pace=float(arguments.pace.removesuffix("x")) if paced else None,
+        lockstep_roles=arguments.lockstep_roles,
+        pace=arguments.pace,
         master_client_id=arguments.master_client_id,
         bars_max=arguments.cycles,
     )
@@ -74,12 +123,14 @@ async def _serve(gateway: Gateway, tape: Tape, arguments: argparse.Namespace) ->
     gateway.on_stop = ended.set
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    if not arguments.detach:
+    with _bound_to("--port", arguments.port):
+        server = await loop.create_server(lambda: ApiClient(gateway), LOOPBACK, arguments.port)
+    with _bound_to("--control-port", arguments.control_port):
+        control = await asyncio.start_server(
+            lambda reader, writer: serve_control(gateway, reader, writer), LOOPBACK, arguments.control_port
+        )
+    if not arguments.detach and _ends():
         await loop.connect_read_pipe(lambda: _EndOfInput(ended), sys.stdin)
-    server = await loop.create_server(lambda: ApiClient(gateway), LOOPBACK, arguments.port)
-    control = await asyncio.start_server(
-        lambda reader, writer: serve_control(gateway, reader, writer), LOOPBACK, arguments.control_port
-    )
     hello = {
         "tws_port": server.sockets[0].getsockname()[1],
         "control_port": control.sockets[0].getsockname()[1],
@@ -102,6 +153,24 @@ async def _serve(gateway: Gateway, tape: Tape, arguments: argparse.Namespace) ->
     control.close()
 
 
+@contextmanager
+def _bound_to(option: str, port: int) -> Iterator[None]:
+    """Says which port cannot be had, and what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise PortTaken(f"{option} {port}: {reason}; name another port, or 0 for a free one") from error
+
+
+def _ends() -> bool:
+    """Whether standard input is something whose end is told: an owner's pipe or a terminal."""
+    if sys.stdin is None:
+        return False
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or sys.stdin.isatty()
+
+
 class _EndOfInput(asyncio.Protocol):
     def __init__(self, ended: asyncio.Event) -> None:
         self._ended = ended
@@ -112,18 +181,17 @@ class _EndOfInput(asyncio.Protocol):
 
 
 def main() -> int:
-    """Serves until stopped; 1 when a port is taken, 2 when the tape cannot be used."""
-    arguments = _arguments()
-    configure_logging(directory=arguments.log_directory, process="gateway")
+    """Serves until stopped; 1 when a port is taken, 2 when an option or the tape cannot be used."""
     try:
+        arguments = _arguments()
+        configure_logging(directory=arguments.log_directory, process="gateway")
         gateway, tape = _gateway(arguments)
         asyncio.run(_serve(gateway, tape, arguments))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
-    except OSError as error:
-        ports = f"--port {arguments.port}, --control-port {arguments.control_port}"
-        sys.stderr.write(f"{ports}: {error.strerror}; name another port, or 0 for a free one\n")
+    except PortTaken as error:
+        sys.stderr.write(f"{error}\n")
         return EXIT_FAILED
     return 0
 

@@ -3,16 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from mia_actors.core.clock import NS_PER_S
-from mia_actors.core.orders import OrderState, OrderType, Side, TimeInForce
+from mia_actors.exchange.gateway.execution_filter import ExecutionFilter
 from mia_actors.exchange.gateway.framing import Field, FrameReader, MalformedFrame, frame, split
 from mia_actors.exchange.gateway.history import BAR_SIZES
-from mia_actors.exchange.gateway.order_frames import place_order_names
+from mia_actors.exchange.gateway.order_requests import OrderRequests
+from mia_actors.exchange.gateway.refusals import Refused, require_contract
 from mia_actors.exchange.gateway.responses import NOTICES, Formatter, account_lines
-from mia_actors.exchange.orders import ExchangeOrder, NewOrder
 
 if TYPE_CHECKING:
     from mia_actors.exchange.gateway.server import Gateway
@@ -21,14 +21,7 @@ VERSION_MIN, VERSION_MAX = 157, 178
 MESSAGES_PER_S_MAX = 50
 START_API = 71
 CONTRACT = slice(2, 14)
-
-
-class Refused(Exception):
-    """A request the gateway answers with an error."""
-
-    def __init__(self, request_id: int, code: int, text: str) -> None:
-        super().__init__(text)
-        self.request_id, self.code, self.text = request_id, code, text
+EXECUTION_FILTER = slice(3, 10)
 
 
 class ApiClient(asyncio.Protocol):
@@ -42,7 +35,7 @@ class ApiClient(asyncio.Protocol):
         self._format: Formatter | None = None
         self._out: list[bytes] = []
         self._recent: deque[float] = deque()
-        self._held: dict[int, dict[str, str]] = {}
+        self._orders: OrderRequests | None = None
         self.client_id: int | None = None
         self.bar_requests: set[int] = set()
         self.tick_requests: set[int] = set()
@@ -139,7 +132,7 @@ class ApiClient(asyncio.Protocol):
             self._handler(number)(fields)
         except Refused as refused:
             self.send(self.formatter.error(refused.request_id, refused.code, refused.text))
-        except (ValueError, IndexError, KeyError, InvalidOperation) as error:
+        except (ValueError, IndexError, KeyError, ArithmeticError) as error:
             self._gateway.note_malformed(f"message {fields[0]}: {error}")
             self.send(self.formatter.error(-1, 321, f"error validating request: {error}"))
 
@@ -178,11 +171,20 @@ class ApiClient(asyncio.Protocol):
 
     def _start(self, fields: list[str]) -> None:
         wanted = int(fields[2])
+        if self.client_id is not None:
+            raise Refused(-1, 321, "startApi was sent before")
         if not self._gateway.admit(self, wanted):
             self.send(self.formatter.error(-1, 326, "Unable to connect as the client id is already in use."))
             self.close()
             return
         self.client_id = wanted
+        self._orders = OrderRequests(
+            self._gateway,
+            client_id=wanted,
+            version=self._version,
+            formatter=self.formatter,
+            send=self.send,
+        )
         self.send([15, 1, self._gateway.account])
         self._next_id()
         for code, message in NOTICES:
@@ -193,21 +195,8 @@ class ApiClient(asyncio.Protocol):
 
     # --- contract and market data ---
 
-    def _matches(self, contract: list[str]) -> bool:
-        ours = self._gateway.contract
-        con_id, symbol, kind, expiry, _, _, _, exchange, _, _, local, _ = contract
-        return (
-            con_id in {"0", "", str(ours.con_id)}
-            and symbol in {"", ours.symbol}
-            and kind in {"", "FUT", "CONTFUT"}
-            and (expiry == "" or ours.expiry.startswith(expiry[:8]))
-            and exchange in {"", self._gateway.product.exchange}
-            and local in {"", ours.instrument}
-        )
-
     def _need(self, request_id: int, contract: list[str]) -> None:
-        if not self._matches(contract):
-            raise Refused(request_id, 200, "No security definition has been found for the request")
+        require_contract(request_id, contract, self._gateway.contract, self._gateway.product)
 
     def _contract_details(self, fields: list[str]) -> None:
         request_id = int(fields[2])
@@ -307,135 +296,28 @@ class ApiClient(asyncio.Protocol):
 
     # --- orders ---
 
+    @property
+    def orders(self) -> OrderRequests:
+        """Order requests of a client that has its id."""
+        if self._orders is None:
+            raise MalformedFrame("a request before startApi")
+        return self._orders
+
     def _place(self, fields: list[str]) -> None:
-        names = place_order_names(self._version)
-        order_id = int(fields[1])
-        if len(fields) != len(names):
-            text = f"placeOrder has {len(fields)} fields, {len(names)} are simulated (no legs, scale or algo)"
-            raise Refused(order_id, 321, text)
-        values = dict(zip(names, fields, strict=True))
-        if not self._matches(fields[2:14]):
-            raise Refused(order_id, 200, "No security definition has been found for the request")
-        if values["whatIf"] == "1":
-            self._what_if(order_id, values)
-            return
-        known = self._gateway.order_of(self.client_id or 0, order_id)
-        if known is not None:
-            self._modify(known, values)
-            return
-        self._new_order(order_id, values)  # refuses now what would be refused when it is transmitted
-        self._held[order_id] = values
-        if values["transmit"] == "1":
-            self._transmit(order_id)
-
-    def _transmit(self, last_id: int) -> None:
-        """Submits the last order and all that was held for it: its parent, the parent's other children."""
-        parent_id = int(self._held[last_id]["parentId"] or 0)
-        family = [
-            order_id
-            for order_id, values in self._held.items()
-            if order_id == last_id
-            or (parent_id and (order_id == parent_id or int(values["parentId"] or 0) == parent_id))
-        ]
-        family.sort()
-        group = []
-        for order_id in family:
-            values = self._held.pop(order_id)
-            group.append(self._new_order(order_id, values, {number: at for at, number in enumerate(family)}))
-        self._gateway.submit(group)
-
-    def _new_order(
-        self, order_id: int, values: dict[str, str], places: dict[int, int] | None = None
-    ) -> NewOrder:
-        try:
-            order_type = OrderType(values["orderType"])
-        except ValueError:
-            raise Refused(order_id, 321, f"order type {values['orderType']!r} is not simulated") from None
-        quantity = Decimal(values["totalQuantity"])
-        if quantity != int(quantity) or quantity < 1:
-            raise Refused(order_id, 434, f"The order size {quantity} is not a positive whole number")
-        limited = order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
-        stopped = order_type in {OrderType.STOP, OrderType.STOP_LIMIT}
-        parent_id = int(values["parentId"] or 0)
-        parent = self._gateway.order_of(self.client_id or 0, parent_id) if parent_id else None
-        inside = places.get(parent_id) if places and parent is None and parent_id else None
-        return NewOrder(
-            client_id=self.client_id or 0,
-            order_id=order_id,
-            order_ref=values["orderRef"],
-            side=Side(values["action"]),
-            quantity=int(quantity),
-            order_type=order_type,
-            limit_ticks=self._ticks(order_id, values["lmtPrice"]) if limited else None,
-            stop_ticks=self._ticks(order_id, values["auxPrice"]) if stopped else None,
-            tif=TimeInForce(values["tif"] or "DAY"),
-            parent_perm_id=parent.perm_id if parent else None,
-            parent_index=inside,
-            oca_group=values["ocaGroup"],
-        )
-
-    def _ticks(self, order_id: int, price: str) -> int:
-        try:
-            return self._gateway.product.ticks_of(price)
-        except ValueError:
-            text = "The price does not conform to the minimum price variation for this contract."
-            raise Refused(order_id, 110, text) from None
-
-    def _modify(self, known: ExchangeOrder, values: dict[str, str]) -> None:
-        order_id = known.order_id
-        if known.state.is_final:
-            raise Refused(order_id, 104, "Cannot modify a filled or cancelled order.")
-        wanted = self._new_order(order_id, values)
-        self._gateway.modify(known.perm_id, wanted)
-
-    def _what_if(self, order_id: int, values: dict[str, str]) -> None:
-        wanted = self._new_order(order_id, values)
-        terms = self._gateway.exchange.terms
-        shown = {
-            "orderId": str(order_id),
-            "clientId": str(self.client_id),
-            "orderType": wanted.order_type.value,
-        }
-        self.send(self.formatter.what_if(shown, terms.initial_margin_usd_per_contract * wanted.quantity))
+        self.orders.place(fields)
 
     def _cancel(self, fields: list[str]) -> None:
-        order_id = int(fields[2])
-        if self._held.pop(order_id, None) is not None:
-            return
-        known = self._gateway.order_of(self.client_id or 0, order_id)
-        if known is None:
-            raise Refused(order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found.")
-        if known.state.is_final:
-            text = (
-                f"OrderId {order_id} that needs to be cancelled can not be cancelled, state: {known.state}."
-            )
-            raise Refused(order_id, 10148, text)
-        self._gateway.cancel(known.perm_id)
-
-    def tell_ended(self, order: ExchangeOrder) -> None:
-        """The notice that goes before the last state of a cancelled or rejected order of one's own."""
-        if order.state is OrderState.CANCELLED:
-            text = f"Order Canceled - reason:{order.reason}"
-            self.send(self.formatter.error(order.order_id, 202, text))
-        if order.state is OrderState.REJECTED:
-            self.send(self.formatter.error(order.order_id, 201, f"Order rejected - reason:{order.reason}"))
-
-    def send_order(self, order: ExchangeOrder) -> None:
-        """An order's present state: openOrder, then orderStatus."""
-        parent = self._gateway.exchange.order(order.parent_perm_id) if order.parent_perm_id else None
-        parent_id = parent.order_id if parent else 0
-        self.send(self.formatter.open_order(order, order.order_id, parent_id))
-        self.send(self.formatter.order_status(order, order.order_id, parent_id))
+        self.orders.cancel(int(fields[2]))
 
     def _open_orders(self, _fields: list[str]) -> None:
         for order in self._gateway.exchange.working_orders():
             if order.client_id == self.client_id:
-                self.send_order(order)
+                self.orders.send_order(order)
         self.send([53, 1])
 
     def _all_open_orders(self, _fields: list[str]) -> None:
         for order in self._gateway.exchange.working_orders():
-            self.send_order(order)
+            self.orders.send_order(order)
         self.send([53, 1])
 
     def _completed(self, _fields: list[str]) -> None:
@@ -445,9 +327,20 @@ class ApiClient(asyncio.Protocol):
         self.send([102])
 
     def _executions(self, fields: list[str]) -> None:
-        request_id, of_client = int(fields[2]), int(fields[3] or 0)
-        for execution in self._gateway.exchange.executions():
-            if of_client in {0, execution.order.client_id}:
+        request_id = int(fields[2])
+        try:
+            wanted = ExecutionFilter.parsed(fields[EXECUTION_FILTER])
+        except ValueError as error:
+            raise Refused(request_id, 321, f"Error validating request: {error}") from error
+        gateway = self._gateway
+        for execution in gateway.exchange.executions():
+            if wanted.admits(
+                execution,
+                account=gateway.account,
+                symbol=gateway.contract.symbol,
+                security_type="FUT",
+                exchange=gateway.product.exchange,
+            ):
                 self.send(self.formatter.execution(request_id, execution, execution.order.order_id))
                 self.send(self.formatter.commission(execution))
         self.send([55, 1, request_id])

@@ -14,6 +14,8 @@ async def serve_control(gateway: Gateway, reader: asyncio.StreamReader, writer: 
             await writer.drain()
     except (ConnectionError, ValueError):
         gateway.note_malformed("control line")
+    except asyncio.CancelledError:
+        return  # the gateway ends; raised on, asyncio would report it as a failure of the connection
     finally:
         writer.close()
 

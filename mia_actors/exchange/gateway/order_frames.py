@@ -367,6 +367,14 @@ PLACE_ORDER: tuple[str, ...] = (
     "advancedErrorOverride",
     "manualOrderTime",
 )
+PLACE_ORDER_SINCE = {
+    "duration": 158,
+    "postToAts": 160,
+    "autoCancelParent": 162,
+    "advancedErrorOverride": 166,
+    "manualOrderTime": 169,
+}
+"""First server version with that field. Frames that we send end in more fields than an older client reads."""
 
 
 def fields(table: tuple[tuple[str, str], ...], version: int, values: dict[str, str]) -> list[str]:
@@ -388,4 +396,8 @@ def fields(table: tuple[tuple[str, str], ...], version: int, values: dict[str, s
 
 def place_order_names(version: int) -> tuple[str, ...]:
     """Names of the fields of placeOrder at a server version, message id first."""
-    return tuple(name for name in PLACE_ORDER if name != FA_PROFILE or version < FA_PROFILE_GONE)
+    return tuple(
+        name
+        for name in PLACE_ORDER
+        if version >= PLACE_ORDER_SINCE.get(name, 0) and (name != FA_PROFILE or version < FA_PROFILE_GONE)
+    )

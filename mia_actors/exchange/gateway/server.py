@@ -191,8 +191,8 @@ class Gateway:
             return
         for client in self._seeing(event.order.client_id):
             if client.client_id == event.order.client_id:
-                client.tell_ended(event.order)
-            client.send_order(event.order)
+                client.orders.tell_ended(event.order)
+            client.orders.send_order(event.order)
 
     def _queue_execution(self, execution: Execution) -> None:
         for client in self._seeing(execution.order.client_id):

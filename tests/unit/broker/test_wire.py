@@ -41,6 +41,9 @@ class RecordingListener:
     def wire_commission(self, report: Any) -> None:
         self.heard.append(("commission", (report.execId, report.commission)))
 
+    def wire_position(self, contract: Any, position: float) -> None:
+        self.heard.append(("position", (contract.conId, position)))
+
     def wire_error(self, request_id: int, code: int, text: str) -> None:
         self.heard.append(("error", (request_id, code, text)))
 

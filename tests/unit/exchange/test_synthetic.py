@@ -19,8 +19,8 @@ from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 
 CHICAGO = ZoneInfo("America/Chicago")
 SESSIONS = 150
-COMMITTED_CLOSES = [26_999, 26_975, 26_929, 26_988]
-COMMITTED_VOLUME = 1_824_151
+COMMITTED_CLOSES = [10_000, 10_021, 10_060, 10_051]
+COMMITTED_VOLUME = 811_165
 
 
 def load(source: str = "synthetic", **choice: object) -> Tape:
@@ -107,7 +107,7 @@ def test_bars_are_sound() -> None:
 
 
 def test_seed_decides_and_nothing_else() -> None:
-    assert load("synthetic:7") == replace(load(), source_name="synthetic:7")
+    assert load("synthetic:48") == replace(load(), source_name="synthetic:48")
     assert digest(load("synthetic:8").bars) != digest(load().bars)
     assert digest(load(history_days=2).bars) == digest(load(history_days=12).bars)
 
@@ -198,7 +198,7 @@ def test_times_may_span_sessions() -> None:
 
 @pytest.mark.parametrize("source", ["synthetic:", "synthetic:x", "synthetic:-1", "synthetic:1.5"])
 def test_bad_seed_is_refused_with_an_example(source: str) -> None:
-    with pytest.raises(ConfigError, match="the seed is a whole number, as in synthetic:7"):
+    with pytest.raises(ConfigError, match="the seed is a whole number, as in synthetic:48"):
         load(source)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mia_actors.core.errors import ConfigError
-from mia_actors.store.sqlite import open_database, open_readonly
+from mia_actors.core.errors import ConfigError, PermanentError
+from mia_actors.store.sqlite import open_database, open_readonly, transaction
 
 SCHEMA = "CREATE TABLE things (name TEXT PRIMARY KEY);"
 
@@ -68,3 +68,25 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         reader.execute("INSERT INTO things VALUES ('a')")
     writer.execute("INSERT INTO things VALUES ('b')")
     assert reader.execute("SELECT name FROM things").fetchall() == [("b",)]
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    connection = _open(tmp_path / "x.db")
+    with pytest.raises(sqlite3.IntegrityError), transaction(connection):
+        connection.executemany("INSERT INTO things VALUES (?)", [("a",), ("a",)])
+    with transaction(connection):
+        connection.execute("INSERT INTO things VALUES ('b')")
+    assert connection.execute("SELECT name FROM things").fetchall() == [("b",)]
+
+
+def test_a_full_disk_is_told_with_file_and_remedy_and_the_journal_goes_on_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    connection = _open(tmp_path / "x.db")
+    connection.execute("PRAGMA max_page_count=3")  # what SQLite then says is what it says of a full disk
+    with pytest.raises(PermanentError, match=r"x\.db: .* full; free space"), transaction(connection):
+        connection.execute("INSERT INTO things VALUES (?)", ("x" * 100_000,))
+    connection.execute("PRAGMA max_page_count=100000")
+    with transaction(connection):
+        connection.execute("INSERT INTO things VALUES ('b')")
+    assert connection.execute("SELECT name FROM things").fetchall() == [("b",)]

@@ -1,0 +1,27 @@
+"""A market of its own for each test of the gateway."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.gateway.tws_market import Market
+
+
+@pytest.fixture
+def open_market() -> Iterator[Callable[..., Market]]:
+    """Opens markets and closes them after the test."""
+    opened: list[Market] = []
+
+    def make(*arguments: str, tape: str = "synthetic:7", cycles: int = 4) -> Market:
+        opened.append(Market(*arguments, tape=tape, cycles=cycles))
+        return opened[-1]
+
+    yield make
+    for market in opened:
+        market.close()
+
+
+@pytest.fixture
+def market(open_market: Callable[..., Market]) -> Market:
+    """Four base bars in lockstep, not started."""
+    return open_market()

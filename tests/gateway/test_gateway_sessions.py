@@ -1,0 +1,134 @@
+"""Who may connect, what the market waits for, and the control port."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mia_actors.core.clock import NS_PER_S, time_ns_of
+from mia_actors.core.errors import TransientError
+from mia_actors.exchange.gateway.control_client import ControlClient
+from tests.gateway.raw_client import RawClient
+from tests.gateway.tws_market import HOST, TRADER, Market, until
+
+pytestmark = pytest.mark.gateway
+SMALL_PER_BASE = 12
+MINUTE_NS = 60 * NS_PER_S
+
+
+def test_stock_client_connects_and_every_first_request_is_answered(market: Market) -> None:
+    """A request that is not answered would be told as a timeout, or raise."""
+
+    async def scenario() -> None:
+        client = await market.client()
+        assert client.ib.client.serverVersion() == 176
+        (account,) = client.ib.managedAccounts()
+        assert "DUSIM" in account
+        assert {2104, 2106, 2158} <= set(client.codes(-1))
+        assert {"NetLiquidation", "AvailableFunds"} <= {value.tag for value in client.ib.accountValues()}
+        assert market.control.status()["clients"] == [TRADER]
+
+    market.play(scenario())
+
+
+def test_client_id_in_use_is_refused_with_326_and_free_after_its_owner_left(market: Market) -> None:
+    async def scenario() -> None:
+        first = await market.client()
+        with RawClient(market.gateway.tws_port, client_id=None) as second:
+            second.send(71, 2, TRADER, "")
+            assert second.read()[:4] == ["4", "2", "-1", "326"]
+            assert second.is_closed_by_gateway()
+        assert first.ib.isConnected()
+        await first.leave()
+        assert (await market.client()).ib.isConnected()
+
+    market.play(scenario())
+
+
+def test_market_waits_for_the_guardian_at_each_bar_and_the_cycle_at_each_base_bar(market: Market) -> None:
+    control = market.control
+    control.start()
+    control.start()  # a repeat changes nothing
+    for number in range(1, SMALL_PER_BASE + 1):
+        now_ns = market.start_ns + number * 5 * NS_PER_S
+        assert market.now_ns() == now_ns
+        assert control.ack("guardian", now_ns - 1) is False
+        assert market.now_ns() == now_ns, "an older acknowledgement moves nothing"
+        expected = {"guardian", "cycle"} if number == SMALL_PER_BASE else {"guardian"}
+        assert set(control.status()["waiting_for"]) == expected
+        control.ack("guardian", now_ns)
+    assert control.status()["waiting_for"] == ["cycle"]
+    assert control.status()["bars_sent"] == 1
+    control.ack("cycle", market.start_ns + MINUTE_NS)
+    assert market.now_ns() == market.start_ns + MINUTE_NS + 5 * NS_PER_S
+
+
+@pytest.mark.parametrize("roles", [("guardian", "cycle"), ("cycle", "guardian")])
+def test_no_bar_is_sent_before_both_roles_acknowledged(market: Market, roles: tuple[str, str]) -> None:
+    async def scenario() -> None:
+        client = await market.client()
+        bars = await client.subscribed()
+        base_end_ns = market.start_ns + MINUTE_NS
+        assert market.show(SMALL_PER_BASE) == base_end_ns
+        await client.ib.reqCurrentTimeAsync()
+        assert len(bars) == SMALL_PER_BASE
+        market.control.ack(roles[0], base_end_ns)
+        await client.ib.reqCurrentTimeAsync()
+        assert len(bars) == SMALL_PER_BASE, f"{roles[0]} alone"
+        market.control.ack(roles[1], base_end_ns)
+        await client.ib.reqCurrentTimeAsync()
+        assert len(bars) == SMALL_PER_BASE + 1
+        assert time_ns_of(bars[-1].time) == base_end_ns
+
+    market.play(scenario())
+
+
+def test_acknowledgement_of_the_future_opens_the_way_of_its_role_only(market: Market) -> None:
+    """The guardian is done for good: the market runs to the end of the base bar and waits for the cycle."""
+    market.control.start()
+    market.control.ack("guardian", market.end_ns)
+    assert market.now_ns() == market.start_ns + MINUTE_NS
+    assert market.control.status()["waiting_for"] == ["cycle"]
+    assert market.control.ack("cycle", market.end_ns) is True
+    assert market.now_ns() == market.end_ns
+
+
+def test_roles_not_named_are_not_waited_for(open_market: Callable[..., Market]) -> None:
+    """Acknowledging base bars alone plays the tape to its end, and the last answer says so."""
+    market = open_market("--lockstep-roles", "cycle", cycles=2)
+    market.control.start()
+    assert market.now_ns() == market.start_ns + MINUTE_NS
+    assert market.control.ack("cycle", market.start_ns + MINUTE_NS) is False
+    assert market.control.ack("cycle", market.end_ns) is True
+    assert market.control.status()["finished"] is True
+
+
+def test_pace_sends_bars_by_the_clock_without_acknowledgements(open_market: Callable[..., Market]) -> None:
+    market = open_market("--pace", "5000x", "--autostart", cycles=2)
+
+    async def scenario() -> None:
+        client = await market.client()
+        await until(lambda: market.control.status()["finished"], "the tape ends")
+        assert time_ns_of(await client.ib.reqCurrentTimeAsync()) == market.end_ns
+
+    market.play(scenario())
+
+
+def test_control_port_refuses_what_it_does_not_know_and_goes_on(market: Market) -> None:
+    with pytest.raises(TransientError, match="refused"):
+        market.control.ack("mentor", 1)
+    assert market.control.status()["ok"] is True
+    second = ControlClient(HOST, market.gateway.control_port)
+    assert second.status()["bars_total"] == 4
+    second.close()
+
+
+def test_client_that_starts_twice_keeps_its_first_id_and_frees_it(market: Market) -> None:
+    with RawClient(market.gateway.tws_port, client_id=31) as raw:
+        raw.send(71, 2, 32, "")
+        assert raw.read_errors_to_time() == ["321"]
+        assert market.control.status()["clients"] == [31]
+    market.play(_free_of_clients(market))
+
+
+async def _free_of_clients(market: Market) -> None:
+    await until(lambda: market.control.status()["clients"] == [], "the ids are free")

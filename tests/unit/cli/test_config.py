@@ -1,0 +1,87 @@
+"""The document as a whole: what no single key can say wrong."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mia_actors.cli.config import SystemConfig, child_settings, load_config, session_connections
+from mia_actors.core.errors import ConfigError
+from mia_actors.core.session import BrokerMode
+from mia_actors.cycle.actor import CycleSettings
+from mia_actors.guardian.limits import GuardianSettings
+
+SHIPPED = Path(__file__).parents[3] / "supervision.yaml"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> SystemConfig:
+    return load_config(SHIPPED)
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    path = tmp_path / "supervision.yaml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+def test_the_shipped_file_is_sound_and_every_child_of_the_mission_is_in_it(shipped: SystemConfig) -> None:
+    children = {child.id for _, child in shipped.tree.child_specs()}
+    assert children >= {
+        "broker",
+        "features.1m",
+        "features.5m",
+        "features.15m",
+        "features.1h",
+        "features.4h",
+        "ensemble",
+        "execution",
+        "guardian",
+        "mentor",
+        "monitor",
+        "notifier",
+        "cycle",
+    }
+
+
+def test_no_loss_limit_of_the_shipped_file_is_above_the_hard_one(shipped: SystemConfig) -> None:
+    assert child_settings(shipped, "guardian", GuardianSettings).daily_loss_limit_usd <= 500
+    assert child_settings(shipped, "cycle", CycleSettings).stop_ticks_max >= 1
+
+
+def test_two_connections_with_one_client_id_are_refused(tmp_path: Path) -> None:
+    document = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    ids = [section["client_id"] for section in document["connections"].values()]
+    path = changed(tmp_path, f"client_id: {ids[1]}", f"client_id: {ids[0]}")
+    with pytest.raises(ConfigError, match=rf"client_id: {ids[0]} is used by .* too"):
+        load_config(path)
+
+
+def test_an_unknown_child_has_no_settings(shipped: SystemConfig) -> None:
+    with pytest.raises(ConfigError, match=r"no child 'features\.7m'"):
+        child_settings(shipped, "features.7m", CycleSettings)
+
+
+def test_with_the_simulated_gateway_every_connection_goes_to_its_port_on_loopback(
+    shipped: SystemConfig,
+) -> None:
+    found = session_connections(shipped, BrokerMode.SIM, 12345)
+    assert {(connection.host, connection.port) for _, connection in found} == {("127.0.0.1", 12345)}
+    assert len({connection.client_id for _, connection in found}) == len(found)
+
+
+@pytest.mark.parametrize("port", [4001, 7496])
+def test_a_port_where_a_live_account_listens_is_refused(tmp_path: Path, port: int) -> None:
+    document = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    next(iter(document["connections"].values()))["port"] = port
+    path = tmp_path / "supervision.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"{port} is where a LIVE account listens"):
+        session_connections(load_config(path), BrokerMode.PAPER, None)
+
+
+def test_live_trading_is_refused_by_name(shipped: SystemConfig) -> None:
+    with pytest.raises(ConfigError, match="allowed: sim, paper"):
+        session_connections(shipped, BrokerMode.LIVE, None)
