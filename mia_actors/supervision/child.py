@@ -20,6 +20,7 @@ class Greeter:
 import importlib
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from typing import Any, NoReturn, cast
 
@@ -27,6 +28,7 @@ from pydantic import BaseModel, ValidationError
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError
+from mia_actors.supervision.activity import Activity
 from mia_actors.supervision.ref import Ref
 from mia_actors.supervision.spec import ChildSpec
 
@@ -48,6 +50,7 @@ class ChildContext:
         session: Any,
         clock: Clock,
         refs: Callable[[str], Ref],
+        activity: Activity,
         finish: Callable[[], None],
         crash: Callable[[BaseException], NoReturn],
     ) -> None:
@@ -57,12 +60,24 @@ class ChildContext:
         self.session = session
         self.clock = clock
         self._refs = refs
+        self._activity = activity
         self._finish = finish
         self._crash = crash
 
     def ref(self, child_id: str) -> Ref:
         """A way to ask another child by name, whichever incarnation of it lives; cheap, connects nothing."""
         return self._refs(child_id)
+
+    def progress(self) -> None:
+        """The call or loop of this thread has got on: it is not killed as hung for `progress_within_s` from now.
+
+        A call that may take longer than that reports progress; waiting for another child's answer needs none.
+        """
+        self._activity.progress()
+
+    def loop(self, name: str) -> AbstractContextManager[None]:
+        """Has the loop that runs inside it watched: it must report `progress` at least every `progress_within_s`."""
+        return self._activity.doing(name)
 
     def finish(self) -> None:
         """Ends this child in an orderly way: a transient or temporary child is not restarted after it.

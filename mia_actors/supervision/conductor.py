@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from mia_actors.core.clock import Clock
 from mia_actors.supervision.event_log import LoggedEvent
@@ -47,10 +47,12 @@ from mia_actors.supervision.fleet import (
     HostBecame,
     HostBuried,
     HostFailed,
+    HostHung,
     HostLost,
     HostReady,
     HostStopped,
 )
+from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
@@ -60,10 +62,23 @@ from mia_actors.supervision.spec import Standby
 
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
+SPARE_LIMITS = Limits(alive_within_s=10.0, progress_within_s=None)
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
     {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
 )
+
+
+class HostWatch(Protocol):
+    """Watches hosts for signs of life and progress; tells by `HostHung`."""
+
+    def expect(self, host_id: str, limits: Limits) -> None:
+        """From now on the host is held to these limits."""
+        ...
+
+    def forget(self, host_id: str) -> None:
+        """The host is being ended."""
+        ...
 
 
 class Conductor:
@@ -79,6 +94,7 @@ class Conductor:
         record: Callable[[LoggedEvent], None],
         call_halt: Callable[[CallHalt], None],
         answer: Callable[[CallAnswered], None],
+        watch: HostWatch,
     ) -> None:
         self.machine = TreeMachine(launch.tree)
         self.fleet = fleet
@@ -91,6 +107,7 @@ class Conductor:
         self._record = record
         self._call_halt = call_halt
         self._answer = answer
+        self._watch = watch
         self._waiting: deque[tuple[StartChild, float]] = deque()
         self._lost_s: dict[str, float] = {}
         self._logged = NOTHING_TO_SAY
@@ -120,6 +137,8 @@ class Conductor:
                 self._host_stopped(message)
             case HostLost():
                 self._host_lost(message)
+            case HostHung():
+                self._host_hung(message)
             case HostBuried():
                 self._host_buried(message)
             case Refill():
@@ -205,7 +224,7 @@ class Conductor:
         host = self._host_of(effect)
         if host is not None:
             host.end(ExitReason.KILLED, "killed by its supervisor")
-            self.fleet.bury(host)
+            self._bury(host)
             return
         self._waiting = deque(
             (start, since_s) for start, since_s in self._waiting if start.child_id != effect.child_id
@@ -239,7 +258,11 @@ class Conductor:
     def _release(self) -> None:
         """The tree is down: the processes that play nothing go too."""
         for host in list(self.fleet.hosts.values()):
-            self.fleet.bury(host)
+            self._bury(host)
+
+    def _bury(self, host: Host, *, stacks: bool = False) -> None:
+        self._watch.forget(host.host_id)
+        self.fleet.bury(host, stacks=stacks)
 
     # --- processes for children ---
 
@@ -299,9 +322,10 @@ class Conductor:
         if host is None:
             return
         host.identity = message.identity
+        self._watch.expect(host.host_id, SPARE_LIMITS)
         if self.machine.outcome is not None:
             host.burying = False  # Ray was asked to kill it before its process was known
-            self.fleet.bury(host)
+            self._bury(host)
         else:
             self._hand_out()
 
@@ -335,8 +359,11 @@ class Conductor:
         outcome = message.outcome
         if not isinstance(outcome, Became):
             host.failure = outcome
-            self.fleet.bury(host)
+            self._bury(host)
             return
+        spec = self._node(host.child_id).spec
+        limits = Limits(alive_within_s=spec.alive_within_s, progress_within_s=spec.progress_within_s)
+        self._watch.expect(host.host_id, limits)
         lost_s = self._lost_s.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
@@ -355,7 +382,7 @@ class Conductor:
         host = self.fleet.hosts.get(message.host_id)
         if host is not None:
             host.end(ExitReason.SHUTDOWN, message.problem)
-            self.fleet.bury(host)
+            self._bury(host)
 
     def _host_lost(self, message: HostLost) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -370,7 +397,16 @@ class Conductor:
             host.end(ExitReason.KILLED, "killed by hand")
         else:
             host.end(ExitReason.CRASH, message.cause)
-        self.fleet.bury(host)
+        self._bury(host)
+
+    def _host_hung(self, message: HostHung) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or host.burying:
+            return
+        if host.child_id is not None:
+            self._lost_s[host.child_id] = self._clock.monotonic_s()
+        host.end(ExitReason.HUNG, message.cause)
+        self._bury(host, stacks=True)
 
     def _host_buried(self, message: HostBuried) -> None:
         host = self.fleet.hosts.pop(message.host_id, None)
@@ -403,7 +439,7 @@ class Conductor:
             )
             self._feed(failed, about)
             return
-        said = about.traceback.strip().rpartition("\n")[2]
+        said = "" if host.reason is ExitReason.HUNG else about.traceback.strip().rpartition("\n")[2]
         exited = ChildExited(
             child_id=host.child_id,
             incarnation=host.incarnation,

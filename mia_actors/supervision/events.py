@@ -15,6 +15,8 @@ class ExitReason(StrEnum):
     SHUTDOWN = "shutdown"
     CRASH = "crash"
     KILLED = "killed"
+    HUNG = "hung"
+    """Killed because it gave no sign of life, or its work did not get on."""
 
     @property
     def orderly(self) -> bool:

@@ -15,13 +15,16 @@ from mia_actors.core.clock import Clock
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.host import host_actor
 from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed
-from mia_actors.supervision.processes import ProcessId
+from mia_actors.supervision.processes import STACKS_SIGNAL, ProcessId
+from mia_actors.supervision.pulse import PulseAddress
 from mia_actors.supervision.ray_actors import create_on_node, when_done
 from mia_actors.telemetry.logs import get_logger
 
 BURY_ATTEMPT_S = 5.0
 """After each such time without a confirmed death it is said and tried again; nothing replaces the undead."""
 UNDERTAKERS = 8
+STACKS_WITHIN_S = 0.05
+"""What a hung process has to write down its stacks before it is killed."""
 WORKER_EXIT = re.compile(
     r"Worker exit type: (?P<kind>\w+) Worker exit detail: (?P<detail>.*?)(?= Some common| There are|$)",
     re.DOTALL,
@@ -77,7 +80,15 @@ class HostBuried:
     host_id: str
 
 
-News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostBuried
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostHung:
+    """A host gives no sign of life, or its child's work does not get on."""
+
+    host_id: str
+    cause: str
+
+
+News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostHung | HostBuried
 
 
 @dataclass(slots=True)
@@ -118,6 +129,7 @@ class Fleet:
         preload: Iterable[str],
         search_path: Iterable[str],
         supervisor: Any,
+        pulses: PulseAddress,
         clock: Clock,
         tell: Callable[[News], None],
     ) -> None:
@@ -129,6 +141,7 @@ class Fleet:
             "preload": tuple(preload),
             "search_path": tuple(search_path),
             "supervisor": supervisor,
+            "pulses": pulses,
         }
         self._clock = clock
         self._tell = tell
@@ -197,8 +210,11 @@ class Fleet:
 
         when_done(host.handle.stop.remote(), stopped)
 
-    def bury(self, host: Host) -> None:
-        """Makes sure that the process is gone; `HostBuried` follows only when it is certain."""
+    def bury(self, host: Host, *, stacks: bool = False) -> None:
+        """Makes sure that the process is gone; `HostBuried` follows only when it is certain.
+
+        With `stacks` it is asked before what its threads are doing.
+        """
         if host.burying:
             return
         host.burying = True
@@ -210,9 +226,11 @@ class Fleet:
         elif not process.alive():
             self._tell(HostBuried(host_id=host.host_id))
         else:
-            self._undertakers.submit(self._bury_living, host.host_id, process)
+            self._undertakers.submit(self._bury_living, host.host_id, process, stacks=stacks)
 
-    def _bury_living(self, host_id: str, process: ProcessId) -> None:
+    def _bury_living(self, host_id: str, process: ProcessId, *, stacks: bool) -> None:
+        if stacks and not process.is_stopped() and process.send(STACKS_SIGNAL):
+            process.wait_gone(STACKS_WITHIN_S)
         while not process.kill(BURY_ATTEMPT_S):
             self._log.error("process.undead", host=host_id, pid=process.pid, waited_s=BURY_ATTEMPT_S)
         self._tell(HostBuried(host_id=host_id))

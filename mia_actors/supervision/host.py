@@ -5,6 +5,7 @@ process: the death watch), `control` (become, stop, identity) and `work` (the ch
 plays one part in its life; one that has none yet is a spare: it has imported what it may need and waits.
 """
 
+import faulthandler
 import importlib
 import os
 import pickle
@@ -20,6 +21,7 @@ import ray
 
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import InvariantViolated, MiaError, PermanentError
+from mia_actors.supervision.activity import Activity
 from mia_actors.supervision.child import (
     RESERVED_METHODS,
     ChildContext,
@@ -39,7 +41,8 @@ from mia_actors.supervision.messages import (
     packed,
     unpacked,
 )
-from mia_actors.supervision.processes import own_process
+from mia_actors.supervision.processes import STACKS_SIGNAL, own_process
+from mia_actors.supervision.pulse import PulseAddress, PulseSender
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.ref import Ref, Router, SupervisorRouter
 from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
@@ -64,10 +67,13 @@ def last_words_path(directory: Path, child_id: str, incarnation: int) -> Path:
 class _Part:
     """A child in its host: the object, its slots, and how it ends."""
 
-    def __init__(self, assignment: Assignment, router: Router, finished: threading.Event) -> None:
+    def __init__(
+        self, assignment: Assignment, router: Router, activity: Activity, finished: threading.Event
+    ) -> None:
         self.assignment = assignment
         self.closing = False
         self._clock = SystemClock()
+        self._activity = activity
         self._finished = finished
         self._router = router
         self._refs: dict[str, Ref] = {}
@@ -80,6 +86,7 @@ class _Part:
             session=assignment.session,
             clock=self._clock,
             refs=self._ref,
+            activity=activity,
             finish=finished.set,
             crash=self.crash,
         )
@@ -89,7 +96,9 @@ class _Part:
     def _ref(self, child_id: str) -> Ref:
         found = self._refs.get(child_id)
         if found is None:
-            found = self._refs[child_id] = Ref(child_id, router=self._router, clock=self._clock)
+            found = self._refs[child_id] = Ref(
+                child_id, router=self._router, clock=self._clock, waiting=self._activity.waiting
+            )
         return found
 
     def answer(self, call: Call) -> Reply:
@@ -108,14 +117,18 @@ class _Part:
                 return CLOSED
             try:
                 if not call.carrier:
-                    return Reply(status=ReplyStatus.DONE, value=function(*call.args))
+                    with self._activity.doing(method):
+                        return Reply(status=ReplyStatus.DONE, value=function(*call.args))
                 attributes: dict[str, AttributeValue] = {
                     CHILD: self.assignment.child_id,
                     INCARNATION: self.assignment.incarnation,
                     METHOD: method,
                     QUEUE_MS: round((self._clock.monotonic_s() - call.sent_s) * 1000, 3),
                 }
-                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier):
+                with (
+                    span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier),
+                    self._activity.doing(method),
+                ):
                     return Reply(status=ReplyStatus.DONE, value=function(*call.args))
             except InvariantViolated as error:
                 self.crash(error)
@@ -149,17 +162,25 @@ class ChildHost:
     """See the module. Named and detached, it outlives whoever created it."""
 
     def __init__(
-        self, *, host_id: str, preload: Sequence[str], search_path: Sequence[str], supervisor: Any
+        self,
+        *,
+        host_id: str,
+        preload: Sequence[str],
+        search_path: Sequence[str],
+        supervisor: Any,
+        pulses: PulseAddress,
     ) -> None:
         self._host_id = host_id
         self._router = SupervisorRouter(supervisor)
         self._clock = SystemClock()
+        self._activity = Activity(self._clock)
         self._finished = threading.Event()
         self._part: _Part | None = None
         self._serving = False
         sys.path += [entry for entry in search_path if entry not in sys.path]
         for name in preload:
             importlib.import_module(name)
+        PulseSender(host_id, pulses, self._activity.stall)
 
     @ray.method(concurrency_group="lifeline")
     def lifeline(self) -> None:
@@ -192,8 +213,9 @@ class ChildHost:
             resource={INCARNATION: str(assignment.incarnation)},
         )
         try:
-            part = _Part(assignment, self._router, self._finished)
+            part = _Part(assignment, self._router, self._activity, self._finished)
             self._part = part
+            _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
             threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
             part.child.start()
         except Declined as declined:
@@ -235,6 +257,11 @@ class ChildHost:
         if part is None or part.closing:
             return packed(CLOSED)
         return packed(part.answer(unpacked(call)))
+
+
+def _dump_stacks_on_signal(path: Path) -> None:
+    """`STACKS_SIGNAL` leaves what every thread is doing where the supervisor looks, also while the GIL is held."""
+    faulthandler.register(STACKS_SIGNAL, file=path.open("w", encoding="utf-8"), all_threads=True)
 
 
 def _summary(error: BaseException) -> str:

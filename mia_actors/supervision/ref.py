@@ -1,5 +1,7 @@
 """How children and drivers ask a child by name, across its deaths."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -65,8 +67,17 @@ class _Target:
 class Ref:
     """A child by name. Thread-safe; one may be shared by all threads of a process."""
 
-    def __init__(self, child_id: str, *, router: Router, clock: Clock) -> None:
+    def __init__(
+        self,
+        child_id: str,
+        *,
+        router: Router,
+        clock: Clock,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Enters `waiting()` while it blocks for somebody's answer."""
         self.child_id = child_id
+        self.waiting = waiting
         self._router = router
         self._clock = clock
         self._target: _Target | None = None
@@ -155,6 +166,10 @@ class Answer:
 
     def result(self) -> Any:
         """Waits for the answer; see `Ref.ask`. Call it once."""
+        with self._ref.waiting():
+            return self._awaited()
+
+    def _awaited(self) -> Any:
         while True:
             remaining_s = self._deadline_s - self._ref.now_s()
             if self._pending is None:

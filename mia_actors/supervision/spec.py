@@ -88,6 +88,18 @@ class ChildSpec(BaseModel):
     start_within_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds it may take to start before it is killed."
     )
+    alive_within_s: float | None = Field(
+        default=5.0,
+        ge=0.3,
+        le=600,
+        description="Seconds its process may give no sign of life before it is killed as hung; null: for ever.",
+    )
+    progress_within_s: float | None = Field(
+        default=60.0,
+        ge=0.3,
+        le=86400,
+        description="Seconds a call or loop of it may go without progress before it is killed; null: for ever.",
+    )
     standby: Standby = Field(
         default=Standby.POOL, description="Where the process of its next life comes from."
     )

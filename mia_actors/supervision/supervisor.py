@@ -30,11 +30,13 @@ from mia_actors.supervision.child import load_function
 from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, StopTree
-from mia_actors.supervision.fleet import Fleet
+from mia_actors.supervision.fleet import Fleet, HostHung
+from mia_actors.supervision.hang_watch import Hang
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
 from mia_actors.supervision.inbox import Launch, Message
 from mia_actors.supervision.messages import HostIdentity, Resolution, Whereabouts
 from mia_actors.supervision.processes import boot_id, own_process
+from mia_actors.supervision.pulse import PulseReceiver
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.recorder import Recorder
 from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot
@@ -81,6 +83,7 @@ class Supervisor:
             incarnation=0,
             initialised=True,
         )
+        pulses = PulseReceiver(self._clock, self._tell_of_hang)
         self._conductor = Conductor(
             launch,
             fleet=Fleet(
@@ -90,6 +93,7 @@ class Supervisor:
                 preload=launch.pool.preload,
                 search_path=launch.search_path,
                 supervisor=context.current_actor,
+                pulses=pulses.address,
                 clock=self._clock,
                 tell=self._inbox.put,
             ),
@@ -98,6 +102,7 @@ class Supervisor:
             record=self._recorder.put,
             call_halt=self._call_halt,
             answer=self._keep_answer,
+            watch=pulses,
         )
         threading.Thread(target=self._guarded, name="supervision", daemon=True).start()
 
@@ -195,6 +200,9 @@ class Supervisor:
         with self._changed:
             self._done.set()
             self._changed.notify_all()
+
+    def _tell_of_hang(self, hang: Hang) -> None:
+        self._inbox.put(HostHung(host_id=hang.host_id, cause=hang.cause))
 
     def _keep_answer(self, answer: CallAnswered) -> None:
         if answer.call_id in self._answers:  # its caller still waits
