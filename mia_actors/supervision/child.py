@@ -50,9 +50,9 @@ class ChildContext:
         session: Any,
         clock: Clock,
         refs: Callable[[str], Ref],
-        activity: Activity,
         finish: Callable[[], None],
         crash: Callable[[BaseException], NoReturn],
+        activity: Activity | None = None,
     ) -> None:
         self.child_id = child_id
         self.incarnation = incarnation
@@ -60,7 +60,7 @@ class ChildContext:
         self.session = session
         self.clock = clock
         self._refs = refs
-        self._activity = activity
+        self._activity = activity or Activity(clock)
         self._finish = finish
         self._crash = crash
 
