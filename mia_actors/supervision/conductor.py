@@ -5,7 +5,7 @@ It waits for nothing: whatever takes time happens elsewhere and comes back as a 
 
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -43,6 +43,7 @@ from mia_actors.supervision.events import (
 )
 from mia_actors.supervision.fleet import (
     Fleet,
+    FoundHost,
     Host,
     HostBecame,
     HostBuried,
@@ -56,13 +57,15 @@ from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
-from mia_actors.supervision.messages import Assignment, Became, Resolution, Whereabouts
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Resolution, Whereabouts
 from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
 from mia_actors.supervision.spec import Standby
+from mia_actors.supervision.tree_state import TreeState
 
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
 SPARE_LIMITS = Limits(alive_within_s=10.0, progress_within_s=None)
+LOST_WITH_SUPERVISOR = "lost while its supervisor died"
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
     {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
@@ -88,6 +91,9 @@ class Conductor:
         self,
         launch: Launch,
         *,
+        epoch: int,
+        state: TreeState | None,
+        write_ahead: Callable[[TreeState], None],
         fleet: Fleet,
         clock: Clock,
         post: Callable[[Message, float], None],
@@ -96,12 +102,14 @@ class Conductor:
         answer: Callable[[CallAnswered], None],
         watch: HostWatch,
     ) -> None:
-        self.machine = TreeMachine(launch.tree)
+        self.machine = TreeMachine.resumed(launch.tree, state) if state else TreeMachine(launch.tree)
         self.fleet = fleet
         self.halt_requested: str | None = None
         self.playing: dict[str, Host] = {}
         """Hosts by the child they play or played, until they are buried."""
         self._launch = launch
+        self._epoch = epoch
+        self._write_ahead = write_ahead
         self._clock = clock
         self._post = post
         self._record = record
@@ -123,6 +131,43 @@ class Conductor:
         for _ in range(children + self._launch.pool.hosts):
             self.fleet.create()
         self._feed(StartTree())
+
+    def take_over(self, found: Sequence[FoundHost], *, stopping: bool) -> None:
+        """Goes on where another supervisor died: children that serve keep on, what else there is is ended."""
+        for one in found:
+            self._adopt(self.fleet.adopt(one), one.identity)
+        for node in self.machine.nodes.values():
+            if (
+                isinstance(node, ChildNode)
+                and node.state is NodeState.UP
+                and node.node_id not in self.playing
+            ):
+                lost = ChildExited(
+                    child_id=node.node_id,
+                    incarnation=node.incarnation,
+                    reason=ExitReason.KILLED,
+                    cause=LOST_WITH_SUPERVISOR,
+                )
+                self._post(lost, 0.0)
+        if stopping:
+            self._post(StopTree(), 0.0)
+        self._post(Refill(), 0.0)
+
+    def _adopt(self, host: Host, identity: HostIdentity) -> None:
+        node = self.machine.nodes.get(identity.child_id or "")
+        if isinstance(node, ChildNode):
+            host.child_id, host.incarnation = node.node_id, identity.incarnation
+            present = identity.incarnation == node.incarnation and node.state is NodeState.UP
+            if present:
+                self.playing[node.node_id] = host
+            if present and identity.initialised:
+                self._watch.expect(host.host_id, _limits(node))
+                return
+        elif identity.child_id is None:
+            self._watch.expect(host.host_id, SPARE_LIMITS)
+            return
+        host.end(ExitReason.KILLED, LOST_WITH_SUPERVISOR)
+        self._bury(host)
 
     def take(self, message: Message) -> None:
         """Deals with one message."""
@@ -192,7 +237,10 @@ class Conductor:
     def _feed(self, event: Event, about: LoggedEvent | None = None) -> None:
         """Gives the machine an event and carries out its effects; `about` is what to log of a process."""
         self._logged = about or NOTHING_TO_SAY
-        for effect in self.machine.handle(event, self._clock.monotonic_s()):
+        effects = self.machine.handle(event, self._clock.monotonic_s())
+        if effects:
+            self._write_ahead(self.machine.state(epoch=self._epoch))
+        for effect in effects:
             self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
@@ -298,6 +346,7 @@ class Conductor:
             settings=spec.settings,
             session=self._launch.session,
             directory=self._launch.directory,
+            epoch=self._epoch,
         )
         self.fleet.assign(host, assignment, since_s)
 
@@ -361,9 +410,7 @@ class Conductor:
             host.failure = outcome
             self._bury(host)
             return
-        spec = self._node(host.child_id).spec
-        limits = Limits(alive_within_s=spec.alive_within_s, progress_within_s=spec.progress_within_s)
-        self._watch.expect(host.host_id, limits)
+        self._watch.expect(host.host_id, _limits(self._node(host.child_id)))
         lost_s = self._lost_s.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
@@ -454,6 +501,10 @@ class Conductor:
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
+
+
+def _limits(node: ChildNode) -> Limits:
+    return Limits(alive_within_s=node.spec.alive_within_s, progress_within_s=node.spec.progress_within_s)
 
 
 def _ms(duration_s: float) -> float:

@@ -49,7 +49,8 @@ from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_M
 from mia_actors.telemetry.logs import configure_logging, get_logger
 from mia_actors.telemetry.tracing import CONSUMER, AttributeValue, configure_tracing, flush_tracing, span
 
-LIFELINE_CALLS = 2
+LIFELINE_CALLS = 16
+"""One for each supervisor there has been."""
 CONTROL_CALLS = 4
 WORK_CALLS = 32
 """Calls a host accepts at a time; the child's `work_threads` says how many of them it serves at a time."""
@@ -177,10 +178,11 @@ class ChildHost:
         self._finished = threading.Event()
         self._part: _Part | None = None
         self._serving = False
+        self._epoch = 0
         sys.path += [entry for entry in search_path if entry not in sys.path]
         for name in preload:
             importlib.import_module(name)
-        PulseSender(host_id, pulses, self._activity.stall)
+        self._pulse = PulseSender(host_id, pulses, self._activity.stall)
 
     @ray.method(concurrency_group="lifeline")
     def lifeline(self) -> None:
@@ -198,12 +200,25 @@ class ChildHost:
             node_id=ray.get_runtime_context().get_node_id(),
             child_id=part.assignment.child_id if part else None,
             incarnation=part.assignment.incarnation if part else 0,
-            initialised=self._serving,
+            initialised=self._serving and part is not None and not part.closing,
         )
+
+    @ray.method(concurrency_group="control")
+    def follow(self, supervisor: Any, pulses: PulseAddress, epoch: int) -> None:
+        """Obeys a supervisor's successor from now on, and nobody before it."""
+        self._heed(epoch)
+        self._router.point_to(supervisor)
+        self._pulse.point_to(pulses)
+
+    def _heed(self, epoch: int) -> None:
+        if epoch < self._epoch:
+            raise RuntimeError(f"{self._host_id} obeys supervisor epoch {self._epoch}, not {epoch}")
+        self._epoch = epoch
 
     @ray.method(concurrency_group="control")
     def become(self, assignment: Assignment) -> Became | StartFailed:
         """Builds and starts the child; the host is of no use when that fails."""
+        self._heed(assignment.epoch)
         received_s = self._clock.monotonic_s()
         directory = Path(assignment.directory)
         configure_logging(directory=directory / LOG_FOLDER, process=assignment.child_id)
@@ -227,12 +242,13 @@ class ChildHost:
         return Became(received_s=received_s, started_s=self._clock.monotonic_s())
 
     @ray.method(concurrency_group="control")
-    def stop(self) -> str:
-        """Takes no more work and lets the child drain.
+    def stop(self, epoch: int) -> str:
+        """Takes no more work and lets the child drain, if the supervisor of that epoch may ask for it.
 
         Returns:
             What went wrong while it stopped; empty when nothing did.
         """
+        self._heed(epoch)
         part = self._part
         if part is None:
             return ""

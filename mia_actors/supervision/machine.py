@@ -31,7 +31,7 @@ runs.
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import assert_never
+from typing import Self, assert_never
 
 from mia_actors.supervision.administration import Administration, ChildCounts, ChildEntry
 from mia_actors.supervision.events import (
@@ -56,6 +56,7 @@ from mia_actors.supervision.lifecycle import Lifecycle
 from mia_actors.supervision.nodes import ALIVE, ChildNode, NodeState, SupervisorNode
 from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.tree import Tree
+from mia_actors.supervision.tree_state import TreeState, restore, state_of
 
 
 class TreeMachine:
@@ -68,6 +69,20 @@ class TreeMachine:
         self._administration = Administration(self._tree, self._lifecycle)
         self.root = self._tree.root
         self.nodes = MappingProxyType(self._tree.nodes)
+
+    @classmethod
+    def resumed(cls, spec: SupervisorSpec, state: TreeState) -> Self:
+        """A tree as another supervisor left it: up, but for what is down for good.
+
+        It must be told by `ChildExited` which of its children live no more.
+        """
+        machine = cls(spec)
+        restore(machine._tree, state)
+        return machine
+
+    def state(self, *, epoch: int) -> TreeState:
+        """What another supervisor needs to go on."""
+        return state_of(self._tree, epoch=epoch)
 
     @property
     def outcome(self) -> TreeDown | None:

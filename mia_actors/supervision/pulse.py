@@ -31,22 +31,26 @@ class PulseAddress:
 
 
 class PulseSender:
-    """Tells of this process from a thread of its own, from now until it ends."""
+    """Tells of this process from a thread of its own, from now until the process ends."""
 
     def __init__(self, host_id: str, address: PulseAddress, stall: Callable[[], Stall]) -> None:
         self._host_id = host_id
         self._stall = stall
         self._address = address
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._ended = threading.Event()
+        self._never = threading.Event()
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
+    def point_to(self, address: PulseAddress) -> None:
+        """From now on they are sent there."""
+        self._address = address
+
     def _run(self) -> None:
-        while not self._ended.wait(PULSE_EVERY_S):
-            stall = self._stall()
-            pulse = [self._address.token, self._host_id, round(stall.for_s, 3), stall.what[:WHAT_MAX]]
+        while not self._never.wait(PULSE_EVERY_S):
+            stall, address = self._stall(), self._address
+            pulse = [address.token, self._host_id, round(stall.for_s, 3), stall.what[:WHAT_MAX]]
             with suppress(OSError):  # the supervisor is gone; somebody else will notice
-                self._socket.sendto(json.dumps(pulse).encode(), ("127.0.0.1", self._address.port))
+                self._socket.sendto(json.dumps(pulse).encode(), ("127.0.0.1", address.port))
 
 
 class PulseReceiver:

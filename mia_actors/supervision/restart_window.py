@@ -1,6 +1,7 @@
 """The restart budget of a supervisor: so many restarts within any period of so long."""
 
 from collections import deque
+from collections.abc import Iterable
 
 
 class RestartWindow:
@@ -26,6 +27,15 @@ class RestartWindow:
         """Restarts that count at `now_s`."""
         threshold_s = now_s - self._period_s
         return sum(1 for stamp_s in self._stamps_s if stamp_s >= threshold_s)
+
+    @property
+    def stamps_s(self) -> tuple[float, ...]:
+        """When restarts were that may still count, oldest first."""
+        return tuple(self._stamps_s)
+
+    def restore(self, stamps_s: Iterable[float]) -> None:
+        """Takes up the count of somebody else."""
+        self._stamps_s = deque(stamps_s)
 
     def clear(self) -> None:
         """A new life of the supervisor starts without a past."""
