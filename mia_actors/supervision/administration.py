@@ -75,13 +75,12 @@ class Administration:
 
     def go_on(self) -> None:
         """Deals with the calls that waited and need not any more."""
-        progress = True
-        while self._waiting and progress:
-            waiting, self._waiting = self._waiting, deque()
-            for call in waiting:
-                if not self._deal_with(call, waited=True):
-                    self._waiting.append(call)
-            progress = len(self._waiting) < len(waiting)
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            if not self._deal_with(call, waited=True):
+                self._waiting.append(call)
 
     def count_children(self, supervisor_id: str) -> ChildCounts | None:
         """None when there is no such supervisor, or it is not up."""

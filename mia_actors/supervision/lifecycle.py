@@ -76,12 +76,20 @@ class Lifecycle:
         self._start_next(node)
 
     def _start_next(self, supervisor: SupervisorNode) -> None:
-        while supervisor.cursor is not None:
+        if supervisor.starting_next:
+            return  # the loop below is under way: it goes on with what is next
+        supervisor.starting_next = True
+        while _is_starting(supervisor) and supervisor.cursor is not None:
             node = supervisor.cursor
-            if node.state is not NodeState.REMOVED:
+            if node.state is NodeState.REMOVED:
+                supervisor.cursor = node.next
+            elif node.state in ALIVE:
+                break
+            else:
                 self.start(node)
-                return
-            supervisor.cursor = node.next
+        supervisor.starting_next = False
+        if not _is_starting(supervisor) or supervisor.cursor is not None:
+            return
         supervisor.purpose = Purpose.NONE
         if supervisor.coming_up:
             supervisor.coming_up = False
@@ -134,7 +142,7 @@ class Lifecycle:
 
     def _is_next(self, parent: SupervisorNode, node: Node) -> bool:
         """Whether `parent` is starting its children and waits for this one."""
-        return parent.purpose in SEQUENCES and not parent.stopping_children and parent.cursor is node
+        return _is_starting(parent) and parent.cursor is node
 
     def _answer(self, node: Node, outcome: CallOutcome, cause: str = "") -> None:
         call, node.call = node.call, None
@@ -275,14 +283,21 @@ class Lifecycle:
     def _stop_next(self, supervisor: SupervisorNode) -> None:
         if supervisor.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE and len(supervisor.children) > 0:
             return
+        if supervisor.stopping_next:
+            return  # as above
+        supervisor.stopping_next = True
         while supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:
             node = supervisor.cursor
             if node.state in ALIVE:
                 self.stop(node)
-                return
+                if node.state in ALIVE:
+                    break
             if node.state is NodeState.RESTARTING:
                 node.state = NodeState.DOWN
             supervisor.cursor = node.previous
+        supervisor.stopping_next = False
+        if supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:
+            return
         supervisor.stopping_children = False
         self._all_stopped(supervisor)
 
@@ -337,6 +352,11 @@ class Lifecycle:
         self.outcome = TreeDown(gave_up=gave_up, cause=cause)
         self._tree.report(Fact.TREE_GAVE_UP if gave_up else Fact.TREE_STOPPED, self._tree.root, cause=cause)
         self._tree.effects.append(self.outcome)
+
+
+def _is_starting(supervisor: SupervisorNode) -> bool:
+    """Whether it is starting its children, one after the other."""
+    return supervisor.purpose in SEQUENCES and not supervisor.stopping_children
 
 
 def _is_copy(node: Node) -> bool:

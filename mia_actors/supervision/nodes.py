@@ -118,6 +118,9 @@ class SupervisorNode:
     """Lowest place the purpose is about."""
     cursor: "Node | None" = None
     """The child being stopped or started."""
+    starting_next: bool = False
+    """The loop over the children to be started is under way; so, below, that over those to be stopped."""
+    stopping_next: bool = False
     coming_up: bool = False
     """Its own supervisor waits to hear whether it came up."""
     cause: str = ""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import InvariantViolated, OrderRejected, TransientError
-from mia_actors.supervision.child import ChildContext
+from mia_actors.supervision.child import ChildContext, Declined
 
 CLOCK = SystemClock()
 
@@ -30,6 +30,7 @@ class DiarySettings(BaseModel):
     fail_while: str = Field(default="", description="Starting fails while this file exists.")
     stop_takes_s: float = Field(default=0, ge=0, description="Time the stop takes.")
     start_takes_s: float = Field(default=0, ge=0, description="Time the start takes.")
+    declines: bool = Field(default=False, description="Whether it says that there is nothing to do.")
 
 
 class Diarist:
@@ -43,6 +44,8 @@ class Diarist:
 
     def start(self) -> None:
         CLOCK.sleep_s(self._settings.start_takes_s)
+        if self._settings.declines:
+            raise Declined("nothing to do")
         if self._settings.fail_while and Path(self._settings.fail_while).exists():
             self._note("failed")
             raise RuntimeError("told to fail")

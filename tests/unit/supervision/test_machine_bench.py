@@ -1,5 +1,6 @@
 """The cost of an event does not grow with the number of children; the measurement measures what it says."""
 
+import gc
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -25,11 +26,13 @@ def steps_of(work: Callable[[], object]) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # others are told of collections, and would be counted
     sys.settrace(trace)
     try:
         work()
     finally:
         sys.settrace(before)
+        gc.enable()
     return steps
 
 

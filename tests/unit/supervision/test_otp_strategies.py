@@ -244,3 +244,12 @@ def test_order_of_children(world_of: WorldOf) -> None:
     assert world.said() == ["down a", "down b", "down k", "start a", "start k", "start b"]
     world.stop()
     assert world.said() == ["down b", "down k", "down a", "down z", "down m", "down root"]
+
+
+def test_scale_start_stop_many_children(world_of: WorldOf) -> None:
+    """Thousands of supervisors that are up at once, and down at once, each inside the other's turn."""
+    empty = [{"id": f"s{number}", "children": []} for number in range(3000)]
+    world = started(world_of, *empty, strategy="one_for_all")
+    assert world.machine.count_children("root").active == 3000
+    world.stop()
+    assert world.ended()
