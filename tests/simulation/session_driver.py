@@ -26,14 +26,22 @@ LOOK_EVERY_S = 0.01
 Condition = Callable[[sqlite3.Connection], bool]
 
 
+def _leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
+    if "children" not in node:
+        return [node]
+    return [leaf for child in node["children"] for leaf in _leaves(child)]
+
+
 def loose_config(folder: Path) -> Path:
-    """The shipped tree with the ensemble's gate at the base rate, so that a short session trades both ways."""
+    """The shipped tree with the ensemble's gate at the base rate, so that a short session trades both ways.
+
+    What hangs is found sooner than it would be.
+    """
     document = yaml.safe_load((ROOT / "supervision.yaml").read_text())
-    for group in document["tree"]["children"]:
-        for child in group.get("children", [group]):
-            child["alive_within_s"] = 2.0
-            if child["id"] == "ensemble":
-                child["settings"] = {"models": str(ROOT / "models"), "approve_above": 0.5}
+    for child in _leaves(document["tree"]):
+        child["alive_within_s"] = 2.0
+        if child["id"] == "ensemble":
+            child["settings"] = {"models": str(ROOT / "models"), "approve_above": 0.5}
     path = folder / "supervision.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
