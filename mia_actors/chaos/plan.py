@@ -4,7 +4,7 @@ Moments are counts of decided cycles, so that the same seed strikes at the same 
 milliseconds of delay after them let faults fall inside a cycle as well as between two.
 """
 
-import random
+import random  # noqa: TID251 - its type; the source itself comes seeded from core.ids
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
