@@ -5,6 +5,7 @@ import sys
 from mia_actors.cli import (
     backtest_command,
     bench_command,
+    chaos_command,
     check_command,
     gateway_command,
     guardian_commands,
@@ -23,6 +24,7 @@ COMMANDS = (
     train_command,
     trace_commands,
     bench_command,
+    chaos_command,
     check_command,
     gateway_command,
 )
