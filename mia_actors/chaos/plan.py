@@ -17,6 +17,9 @@ GUARDIAN = "guardian"
 SUPERVISOR = "supervisor"
 DELAY_MS_MAX = 20.0
 """About the length of one cycle."""
+AIMED_SHARE = 3
+"""One fault in so many is aimed at a cycle that enters, while the order is on its way."""
+AIMED_PER_CYCLE_MAX = 4
 QUIET_SHARE = 50
 """One cycle in so many, the last ones, is left without a new fault, so that each can be carried out."""
 
@@ -89,14 +92,16 @@ def plan_faults(
     children: Sequence[str],
     connections: Sequence[str],
     cycles: int,
+    entries: Sequence[int],
     count: int,
     seed: int,
 ) -> tuple[Fault, ...]:
-    """The faults of a session of `cycles` cycles, in order of their moments.
+    """The faults of a session of `cycles` cycles, in order of their moments; `entries` are its cycles that enter.
 
     Guarantees: the same arguments give the same plan; moments are spread over the whole session, one in each
-    of `count` equal parts; when a kind that hits children is asked for and `count` is at least the number of
-    children, every child is hit; when there is room beside that, every kind occurs.
+    of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to an entry; when a kind that
+    hits children is asked for and `count` is at least the number of children, every child is hit; when there
+    is room beside that, every kind occurs.
     """
     source = seeded_random(seed)
     children_deck, connections_deck = _deck(children, source), _deck(connections, source)
@@ -110,7 +115,7 @@ def plan_faults(
         (kind, next(targets.get(kind, children_deck))) for kind in _kinds(kinds, len(children), count, source)
     ]
     source.shuffle(dealt)
-    moments = _moments(cycles, count, source)
+    moments = _aimed(list(_moments(cycles, count, source)), entries, source)
     return tuple(
         Fault(
             number=number,
@@ -141,6 +146,15 @@ def _deck(cards: Sequence[str], source: random.Random) -> Iterator[str]:
     """Deals all cards in a random order, then all again in another one."""
     while True:
         yield from source.sample(list(cards), len(cards))
+
+
+def _aimed(moments: list[int], entries: Sequence[int], source: random.Random) -> list[int]:
+    """Moves some moments to entries, dealt round them."""
+    aimed = min(len(moments) // AIMED_SHARE, len(entries) * AIMED_PER_CYCLE_MAX)
+    targets = islice(cycle(source.sample(list(entries), len(entries))), aimed)
+    for place, entry in zip(source.sample(range(len(moments)), aimed), targets, strict=True):
+        moments[place] = entry
+    return sorted(moments)
 
 
 def _moments(cycles: int, count: int, source: random.Random) -> Iterator[int]:

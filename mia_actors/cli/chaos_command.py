@@ -37,9 +37,12 @@ from mia_actors.cli.state import StateDirectory, locked, open_state
 from mia_actors.cli.summary import percentiles
 from mia_actors.cli.tapes import tape_choice
 from mia_actors.core.clock import SystemClock
+from mia_actors.core.decisions import Outcome
 from mia_actors.core.errors import MiaError
 from mia_actors.core.ids import RandomIds
 from mia_actors.core.session import BrokerMode, SessionInfo
+from mia_actors.cycle.actor import DECISIONS_FILE
+from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.supervision.event_log import read_events
 from mia_actors.supervision.leftovers import clean_leftovers
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
@@ -175,6 +178,7 @@ def chaos(
             children=[child.id for _, child in document.tree.child_specs()],
             connections=trading_connections(document),
             cycles=before.result.summary.counts.cycles,
+            entries=_entries(before),
             count=count,
             seed=seed,
         )
@@ -209,6 +213,18 @@ def trading_connections(config: SystemConfig) -> list[str]:
     """Connections that a child of the tree keeps open, in the tree's order."""
     named = (child.settings.get("connection") for _, child in config.tree.child_specs())
     return [name for name in named if name in config.connections]
+
+
+def _entries(session: Session) -> list[int]:
+    """Which cycles of a session that is over entered, counted from 1."""
+    if session.folder is None:
+        return []
+    journal = DecisionJournal.open(session.folder / DECISIONS_FILE)
+    try:
+        decided = journal.decisions()
+    finally:
+        journal.close()
+    return [number for number, one in enumerate(decided, start=1) if one.decision.outcome is Outcome.ENTERED]
 
 
 def _trade(
