@@ -3,7 +3,8 @@
 Guarantees:
 
 * A signal goes only to the very process that the tree names, by pid and start time.
-* No life of a child is struck twice; a fault whose target has no fresh life now waits for one.
+* No life of a child that a fault ended, or may yet end, is struck again; a fault whose target has no fresh life
+  now waits for one.
 * A stopped process that nobody replaces within its limit, or that is stopped when the session ends, goes on.
 """
 
@@ -297,6 +298,7 @@ class ChaosAgent:
         self._hangs_not_detected += 1
         self._log.warning("hang.not_detected", child=strike.fault.target, incarnation=strike.incarnation)
         one.process.send(signal.SIGCONT)
+        self._struck.discard((strike.fault.target, strike.incarnation))  # it lives on and may be struck again
         return True
 
     def _let_go(self) -> None:
