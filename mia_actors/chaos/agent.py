@@ -14,16 +14,15 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Any, Protocol, assert_never
 
 from mia_actors.chaos.comparison import BrokerOrder
-from mia_actors.chaos.plan import Fault, FaultKind
+from mia_actors.chaos.plan import SUPERVISOR, Fault, FaultKind
 from mia_actors.chaos.recovery import Strike
 from mia_actors.core.clock import Clock
 from mia_actors.core.orders import OrderState
 from mia_actors.core.session import SessionInfo
 from mia_actors.cycle.actor import DECISIONS_FILE
-from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.supervision.processes import ProcessId
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.telemetry.logs import get_logger
@@ -70,13 +69,37 @@ class _Open:
     since_s: float
 
 
+class GatewayControl(Protocol):
+    """The broker's own hand on its clients and books: `ControlClient`."""
+
+    def status(self) -> dict[str, Any]:
+        """Among others `clients`: the ids connected."""
+        ...
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order of every client."""
+        ...
+
+    def drop(self, client_id: int) -> bool:
+        """Resets a client's connection; false when it has none now."""
+        ...
+
+
 class ChaosAgent:
     """One session's agent. `start` when its tree is up, `finish` when its market is over, from one thread."""
 
     def __init__(
-        self, faults: Sequence[Fault], session: SessionInfo, *, clock: Clock, limits: ChaosLimits
+        self,
+        faults: Sequence[Fault],
+        session: SessionInfo,
+        *,
+        control: GatewayControl,
+        clock: Clock,
+        limits: ChaosLimits,
     ) -> None:
+        """`control` is used by one thread at a time, first the agent's, then `finish`'s."""
         self._session = session
+        self._control = control
         self._clock = clock
         self._limits = limits
         self._log = get_logger(actor="chaos")
@@ -86,7 +109,6 @@ class ChaosAgent:
         self._strikes: list[Strike] = []
         self._struck: set[tuple[str, int]] = set()
         self._hangs_not_detected = 0
-        self._control: ControlClient | None = None
         self._ending_s: float | None = None
         self._aborted = False
         self._failure: Exception | None = None
@@ -94,7 +116,6 @@ class ChaosAgent:
 
     def start(self) -> None:
         """Begins to follow the session."""
-        self._control = ControlClient(self._session.control_host, self._session.control_port)
         self._thread.start()
 
     def finish(self) -> ChaosReport:
@@ -107,7 +128,6 @@ class ChaosAgent:
         self._join()
         if self._failure is not None:
             raise self._failure
-        orders = self._control.orders() if self._control is not None else []
         return ChaosReport(
             strikes=tuple(self._strikes),
             not_carried_out=(*(due.fault for due in self._due), *self._planned),
@@ -118,7 +138,7 @@ class ChaosAgent:
                     filled=order["filled"],
                     rejected=order["state"] == OrderState.REJECTED.value,
                 )
-                for order in orders
+                for order in self._control.orders()
             ),
         )
 
@@ -126,9 +146,6 @@ class ChaosAgent:
         """Ends the agent at once; nothing stays stopped. For sessions that failed."""
         self._aborted = True
         self._join()
-        if self._control is not None:
-            self._control.close()
-            self._control = None
 
     def _join(self) -> None:
         if self._thread.ident is not None:
@@ -154,8 +171,9 @@ class ChaosAgent:
             return True
         if self._ending_s is None:
             return False
+        self._make_due()  # the last time: the market is over, and what is not due now never will be
         return self._clock.monotonic_s() > self._ending_s or not (
-            self._planned or self._due or self._open or self._is_recovering()
+            self._due or self._open or self._is_recovering()
         )
 
     def _is_recovering(self) -> bool:
@@ -232,8 +250,10 @@ class ChaosAgent:
             return False
         process = tree.supervisor.process
         at_ns = self._clock.now_ns()
-        if any(strike.pid == process.pid for strike in self._strikes) or not process.send(signal.SIGKILL):
+        life = (f"{SUPERVISOR} {process.pid}", process.start_time)
+        if life in self._struck or not process.send(signal.SIGKILL):
             return False
+        self._struck.add(life)
         gone = process.wait_gone(DEATH_WITHIN_S)
         self._add(Strike(fault=fault, incarnation=0, pid=process.pid, at_ns=at_ns, gone=gone))
         self._follow(process)
@@ -241,7 +261,7 @@ class ChaosAgent:
 
     def _drop(self, fault: Fault) -> bool:
         at_ns = self._clock.now_ns()
-        if self._control is None or not self._control.drop(self._client_id(fault)):
+        if not self._control.drop(self._client_id(fault)):
             return False
         self._add(Strike(fault=fault, incarnation=0, pid=0, at_ns=at_ns, gone=True))
         self._follow(None)
@@ -278,10 +298,7 @@ class ChaosAgent:
             case FaultKind.HANG:
                 return self._hang_settled(one, strike)
             case FaultKind.SOCKET:
-                back = (
-                    self._control is not None
-                    and self._client_id(strike.fault) in self._control.status()["clients"]
-                )
+                back = self._client_id(strike.fault) in self._control.status()["clients"]
             case _:
                 back = tree is not None and tree.supervisor.process not in {one.process, None}
         if back:

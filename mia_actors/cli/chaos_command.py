@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,6 +43,7 @@ from mia_actors.core.errors import MiaError
 from mia_actors.core.ids import RandomIds
 from mia_actors.core.session import BrokerMode, SessionInfo
 from mia_actors.cycle.actor import DECISIONS_FILE
+from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.supervision.event_log import read_events
 from mia_actors.supervision.leftovers import clean_leftovers
@@ -245,17 +247,20 @@ def _trade(
     def begin(started: SessionInfo) -> None:
         nonlocal agent, session
         session = started
-        agent = ChaosAgent(plan, started, clock=clock, limits=limits)
+        control = ControlClient(started.control_host, started.control_port)
+        closing.callback(control.close)
+        agent = ChaosAgent(plan, started, control=control, clock=clock, limits=limits)
+        closing.callback(agent.abort)
         agent.start()
 
     def end(_system: System) -> None:
         nonlocal report
-        if agent is not None:
+        if agent is not None and not interrupts.came():
             report = agent.finish()
 
     began_s = clock.monotonic_s()
     result, failure = None, ""
-    with locked(directory), LiveView(messages, clock, quiet=quiet) as view:
+    with locked(directory), LiveView(messages, clock, quiet=quiet) as view, ExitStack() as closing:
         _forget_latch(directory)
         run = SessionRun(
             request,
@@ -276,8 +281,7 @@ def _trade(
             failure = f"{type(error).__name__}: {error}"
         finally:
             interrupts.target = None
-            if agent is not None:
-                agent.abort()
+            closing.close()
     return Session(
         folder=directory.current(),
         result=result,
