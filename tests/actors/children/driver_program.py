@@ -5,6 +5,7 @@ Arguments: state directory, address (`local` or HOST:PORT), and how far to go (`
 # ruff: noqa: T201 - it talks to the test on stdout
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def child(name: str, **settings: Any) -> ChildSpec:
 
 
 def main(state: Path, address: str, until: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     configure_logging(directory=None, process="driver")
     runtime = RayRuntime.start_local(state, cpus=2) if address == "local" else RayRuntime.join(address)
     children = [child("a"), child("b", start_takes_s=600 if until == "starting" else 0)]
