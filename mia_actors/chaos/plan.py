@@ -18,7 +18,7 @@ SUPERVISOR = "supervisor"
 DELAY_MS_MAX = 20.0
 """About the length of one cycle."""
 AIMED_SHARE = 3
-"""One fault in so many is aimed at a cycle that enters, while the order is on its way."""
+"""One fault in so many is aimed at a cycle that sends orders, while they are on their way."""
 AIMED_PER_CYCLE_MAX = 4
 QUIET_SHARE = 50
 """One cycle in so many, the last ones, is left without a new fault, so that each can be carried out."""
@@ -92,14 +92,14 @@ def plan_faults(
     children: Sequence[str],
     connections: Sequence[str],
     cycles: int,
-    entries: Sequence[int],
+    order_cycles: Sequence[int],
     count: int,
     seed: int,
 ) -> tuple[Fault, ...]:
-    """The faults of a session of `cycles` cycles, in order of their moments; `entries` are its cycles that enter.
+    """The faults of a session of `cycles` cycles, in order of their moments; `order_cycles` send orders.
 
     Guarantees: the same arguments give the same plan; moments are spread over the whole session, one in each
-    of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to an entry; when a kind that
+    of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to one of `order_cycles`; when a kind that
     hits children is asked for and `count` is at least the number of children, every child is hit; when there
     is room beside that, every kind occurs.
     """
@@ -115,7 +115,7 @@ def plan_faults(
         (kind, next(targets.get(kind, children_deck))) for kind in _kinds(kinds, len(children), count, source)
     ]
     source.shuffle(dealt)
-    moments = _aimed(list(_moments(cycles, count, source)), entries, source)
+    moments = _aimed(list(_moments(cycles, count, source)), order_cycles, source)
     return tuple(
         Fault(
             number=number,
@@ -148,12 +148,12 @@ def _deck(cards: Sequence[str], source: random.Random) -> Iterator[str]:
         yield from source.sample(list(cards), len(cards))
 
 
-def _aimed(moments: list[int], entries: Sequence[int], source: random.Random) -> list[int]:
-    """Moves some moments to entries, dealt round them."""
-    aimed = min(len(moments) // AIMED_SHARE, len(entries) * AIMED_PER_CYCLE_MAX)
-    targets = islice(cycle(source.sample(list(entries), len(entries))), aimed)
-    for place, entry in zip(source.sample(range(len(moments)), aimed), targets, strict=True):
-        moments[place] = entry
+def _aimed(moments: list[int], order_cycles: Sequence[int], source: random.Random) -> list[int]:
+    """Moves some moments to cycles that send orders, dealt round them."""
+    aimed = min(len(moments) // AIMED_SHARE, len(order_cycles) * AIMED_PER_CYCLE_MAX)
+    targets = islice(cycle(source.sample(list(order_cycles), len(order_cycles))), aimed)
+    for place, moment in zip(source.sample(range(len(moments)), aimed), targets, strict=True):
+        moments[place] = moment
     return sorted(moments)
 
 

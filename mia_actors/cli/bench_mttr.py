@@ -57,6 +57,7 @@ childlogdir={folder}
 [program:answerer]
 command="{python}" -m {module} "{socket}"
 autorestart=true
+startsecs=0
 startretries=1000
 """
 

@@ -11,6 +11,8 @@ from mia_actors.supervision.snapshot import read_tree
 from tests.simulation.session_driver import ROOT, RUN_WITHIN_S, TAPE, command
 
 CHILDREN = 13
+SHORT = (*TAPE, "--cycles", "140")
+"""With one entry, at the fifth cycle, and its exit."""
 
 
 def _chaos(config: Path, state: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -69,7 +71,7 @@ def test_a_session_under_chaos_ends_with_the_ledger_of_the_undisturbed_one(
 def test_a_fault_this_version_does_not_offer_is_refused_before_anything_starts(
     config: Path, tmp_path: Path
 ) -> None:
-    done = _chaos(config, tmp_path / "state", *TAPE, "--kills", "1", "--faults", "gateway")
+    done = _chaos(config, tmp_path / "state", *SHORT, "--kills", "1", "--faults", "gateway")
     assert done.returncode == 2
     assert "--faults gateway: " in done.stderr
     assert not (tmp_path / "state").exists()

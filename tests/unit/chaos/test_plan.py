@@ -29,7 +29,7 @@ def plan(**changes: Any) -> tuple[Fault, ...]:
         "children": CHILDREN,
         "connections": CONNECTIONS,
         "cycles": 390,
-        "entries": (),
+        "order_cycles": (),
         "count": 20,
         "seed": 1,
     }
@@ -43,7 +43,7 @@ sessions = st.fixed_dictionaries(
         "cycles": st.integers(1, 1500),
         "count": st.integers(1, 120),
         "seed": st.integers(),
-        "entries": st.lists(st.integers(1, 1500), max_size=9, unique=True),
+        "order_cycles": st.lists(st.integers(1, 1500), max_size=9, unique=True),
     }
 )
 
@@ -68,7 +68,7 @@ def test_there_are_as_many_faults_as_asked_for_in_order_of_time(session: dict[st
 
 @given(sessions)
 def test_no_fault_waits_for_a_cycle_that_never_comes(session: dict[str, Any]) -> None:
-    faults = plan(**(session | {"entries": ()}))
+    faults = plan(**(session | {"order_cycles": ()}))
     assert all(1 <= fault.after_cycles <= max(1, session["cycles"] - 1) for fault in faults)
 
 
@@ -113,15 +113,15 @@ def test_moments_are_spread_over_the_whole_session(seed: int) -> None:
 
 
 @given(st.integers())
-def test_a_third_of_the_faults_is_aimed_at_entries(seed: int) -> None:
+def test_a_third_of_the_faults_is_aimed_at_cycles_that_send_orders(seed: int) -> None:
     """Cycles 991 and 992 lie in the quiet tail, where nothing falls by chance."""
-    faults = plan(seed=seed, count=12, cycles=1000, entries=(991, 992))
+    faults = plan(seed=seed, count=12, cycles=1000, order_cycles=(991, 992))
     aimed = Counter(fault.after_cycles for fault in faults if fault.after_cycles > 985)
     assert aimed == {991: 2, 992: 2}
 
 
-def test_few_entries_do_not_draw_all_faults_upon_them() -> None:
-    faults = plan(count=300, cycles=1000, entries=(995,))
+def test_few_such_cycles_do_not_draw_all_faults_upon_them() -> None:
+    faults = plan(count=300, cycles=1000, order_cycles=(995,))
     assert sum(fault.after_cycles == 995 for fault in faults) == 4
 
 
