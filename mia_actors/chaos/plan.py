@@ -99,9 +99,9 @@ def plan_faults(
     """The faults of a session of `cycles` cycles, in order of their moments; `order_cycles` send orders.
 
     Guarantees: the same arguments give the same plan; moments are spread over the whole session, one in each
-    of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to one of `order_cycles`; when a kind that
-    hits children is asked for and `count` is at least the number of children, every child is hit; when there
-    is room beside that, every kind occurs.
+    of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to one of `order_cycles`; when a
+    kind that hits children is asked for and `count` is at least the number of children, every child is hit;
+    when there is room beside that, every kind occurs.
     """
     source = seeded_random(seed)
     children_deck, connections_deck = _deck(children, source), _deck(connections, source)

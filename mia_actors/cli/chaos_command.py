@@ -55,6 +55,7 @@ INTENSITY = 1000
 """Restarts that every supervisor of the disturbed session may make in its period: the most a budget can be."""
 EVENTS_MAX = 1_000_000
 CHAOS_FOLDER = "chaos"
+SENDING = frozenset({Outcome.ENTERED, Outcome.EXITED})
 UNDISTURBED, DISTURBED = "undisturbed", "disturbed"
 
 
@@ -180,7 +181,7 @@ def chaos(
             children=[child.id for _, child in document.tree.child_specs()],
             connections=trading_connections(document),
             cycles=before.result.summary.counts.cycles,
-            entries=_entries(before),
+            order_cycles=_order_cycles(before),
             count=count,
             seed=seed,
         )
@@ -217,8 +218,8 @@ def trading_connections(config: SystemConfig) -> list[str]:
     return [name for name in named if name in config.connections]
 
 
-def _entries(session: Session) -> list[int]:
-    """Which cycles of a session that is over entered, counted from 1."""
+def _order_cycles(session: Session) -> list[int]:
+    """Which cycles of a session that is over sent orders, counted from 1."""
     if session.folder is None:
         return []
     journal = DecisionJournal.open(session.folder / DECISIONS_FILE)
@@ -226,7 +227,7 @@ def _entries(session: Session) -> list[int]:
         decided = journal.decisions()
     finally:
         journal.close()
-    return [number for number, one in enumerate(decided, start=1) if one.decision.outcome is Outcome.ENTERED]
+    return [number for number, one in enumerate(decided, start=1) if one.decision.outcome in SENDING]
 
 
 def _trade(
