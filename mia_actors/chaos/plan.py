@@ -65,13 +65,18 @@ class Fault:
     """Waited from then on."""
 
 
+def offered() -> str:
+    """Kinds that can be asked for, by comma."""
+    return ", ".join(kind.value for kind in FaultKind if kind not in NOT_OFFERED)
+
+
 def parse_kinds(text: str) -> tuple[FaultKind, ...]:
     """Kinds from `kill,hang`, each once, in the order written.
 
     Raises:
         ConfigError: an unknown kind, one this version does not offer, or none at all.
     """
-    allowed = ", ".join(kind.value for kind in FaultKind if kind not in NOT_OFFERED)
+    allowed = offered()
     found: dict[FaultKind, None] = {}
     for word in filter(None, (part.strip() for part in text.split(","))):
         try:

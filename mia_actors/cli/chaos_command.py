@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mia_actors.chaos.agent import ChaosAgent, ChaosLimits, ChaosReport
 from mia_actors.chaos.comparison import Books, BrokerOrder, Comparison, compare
-from mia_actors.chaos.plan import Fault, FaultKind, parse_kinds, plan_faults
+from mia_actors.chaos.plan import Fault, FaultKind, offered, parse_kinds, plan_faults
 from mia_actors.chaos.recovery import Recovery, kills, recoveries
 from mia_actors.cli.app import (
     DEFAULT_CONFIG,
@@ -117,9 +117,7 @@ class Interrupts:
 def chaos(
     count: Annotated[int, typer.Option("--kills", min=1, help="Faults of the plan.")],
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same plan.")] = 1,
-    faults: Annotated[
-        str, typer.Option("--faults", help="Kinds, by comma: kill, hang, guardian, socket.")
-    ] = "kill",
+    faults: Annotated[str, typer.Option("--faults", help=f"Kinds, by comma: {offered()}.")] = "kill",
     tape: TapeOption = None,
     day: DateOption = None,
     start: FromOption = None,
@@ -273,6 +271,8 @@ def _trade(
             before_stop=end,
         )
         interrupts.target = run.interrupt
+        if interrupts.came():
+            run.interrupt()
         try:
             result = run.run()
             failure = result.detail if result.ending is Ending.FAILED else ""
