@@ -118,13 +118,15 @@ class ChaosAgent:
         """Begins to follow the session."""
         self._thread.start()
 
-    def finish(self) -> ChaosReport:
+    def finish(self, *, wait: bool = True) -> ChaosReport:
         """Carries out what is due, waits, bounded, for recovery, and reads the broker's books.
+
+        Without `wait` it only reads the books: for a session whose tree is down.
 
         Raises:
             Exception: what ended the agent's own thread, if it ended early.
         """
-        self._ending_s = self._clock.monotonic_s() + self._limits.finish_s
+        self._ending_s = self._clock.monotonic_s() + (self._limits.finish_s if wait else 0.0)
         self._join()
         if self._failure is not None:
             raise self._failure

@@ -252,10 +252,10 @@ def _trade(
         closing.callback(agent.abort)
         agent.start()
 
-    def end(_system: System) -> None:
+    def end(system: System) -> None:
         nonlocal report
         if agent is not None and not interrupts.came():
-            report = agent.finish()
+            report = agent.finish(wait=system.failed is None)
 
     began_s = clock.monotonic_s()
     result, failure = None, ""
