@@ -224,7 +224,7 @@ class ChaosAgent:
                 return self._kill_supervisor(due.fault)
             case FaultKind.SOCKET:
                 return self._drop(due.fault)
-            case FaultKind.GATEWAY:
+            case FaultKind.GATEWAY | FaultKind.NODE:
                 raise NotImplementedError("the plan refuses this fault")
             case _:
                 assert_never(due.fault.kind)

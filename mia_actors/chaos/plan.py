@@ -39,11 +39,14 @@ class FaultKind(StrEnum):
     """The broker resets a client's TCP connection."""
     GATEWAY = "gateway"
     """The broker's own process dies."""
+    NODE = "node"
+    """A whole machine of the cluster dies."""
 
 
 NOT_OFFERED: dict[FaultKind, str] = {
     FaultKind.SUPERVISOR: "this version has no standby supervisor: a session ends with its supervisor",
     FaultKind.GATEWAY: "the simulated gateway keeps its market in memory and cannot be restarted in this version",
+    FaultKind.NODE: "this version runs every actor of a session on one node",
 }
 """Faults that a session cannot be expected to survive, with the reason. Take one out to have it carried out."""
 AT_CHILDREN = frozenset({FaultKind.KILL, FaultKind.HANG})
@@ -112,7 +115,8 @@ def plan_faults(
     children_deck, connections_deck = _deck(children, source), _deck(connections, source)
     targets = {
         FaultKind.SUPERVISOR: cycle([SUPERVISOR]),
-        FaultKind.GATEWAY: cycle(["gateway"]),
+        FaultKind.GATEWAY: cycle([FaultKind.GATEWAY.value]),
+        FaultKind.NODE: cycle([FaultKind.NODE.value]),
         FaultKind.GUARDIAN: cycle([GUARDIAN]),
         FaultKind.SOCKET: connections_deck,
     }

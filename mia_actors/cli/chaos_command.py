@@ -56,6 +56,24 @@ INTENSITY = 1000
 EVENTS_MAX = 1_000_000
 CHAOS_FOLDER = "chaos"
 SENDING = frozenset({Outcome.ENTERED, Outcome.EXITED})
+TOLD = (
+    "ledger_sha256_undisturbed",
+    "ledger_sha256_disturbed",
+    "lost",
+    "duplicated",
+    "kills",
+    "hangs_not_detected",
+    "halts",
+    "seed",
+    "cycles",
+    "orders",
+    "fills",
+    "restarts",
+    "restart_intensity",
+    "seconds",
+    "sessions",
+)
+"""What a person is told of the document, beside the verdict and the times."""
 UNDISTURBED, DISTURBED = "undisturbed", "disturbed"
 
 
@@ -366,8 +384,26 @@ def _by_kind(plan: tuple[Fault, ...], found: tuple[Recovery, ...]) -> dict[str, 
 
 
 def _tell(found: dict[str, Any]) -> None:
-    table = Table.grid(padding=(0, 2))
-    for name, value in found.items():
+    good = found["equal"] and not found["lost"] and not found["duplicated"]
+    results.print(
+        "the ledgers are equal, nothing lost, nothing doubled" if good else "NOT EQUAL",
+        style="bold green" if good else "bold red",
+    )
+    if found["failure"]:
+        results.print(f"the disturbed session failed: {found['failure']}", style="red", markup=False)
+    facts = Table.grid(padding=(0, 2))
+    for name in TOLD:
+        value = found[name]
         shown = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
-        table.add_row(name.replace("_", " "), str(shown))
+        facts.add_row(name.replace("_", " "), str(shown))
+    results.print(facts)
+    table = Table(box=None, pad_edge=False)
+    for column in ("killed", "times", "recovery p50 ms", "p99 ms"):
+        table.add_column(column, justify="left" if column == "killed" else "right")
+    for child, times in found["mttr_ms"]["by_child"].items():
+        table.add_row(child, str(found["kills_by_child"][child]), str(times["p50"]), str(times["p99"]))
+    for kind, faults in found["faults"].items():
+        times = faults["mttr_ms"]
+        done = f"{faults['confirmed']} of {faults['planned']}"
+        table.add_row(f"all of {kind}", done, str(times["p50"]), str(times["p99"]))
     results.print(table)

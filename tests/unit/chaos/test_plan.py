@@ -95,6 +95,7 @@ def test_each_kind_has_targets_of_its_own(session: dict[str, Any]) -> None:
         FaultKind.SOCKET: set(CONNECTIONS),
         FaultKind.SUPERVISOR: {"supervisor"},
         FaultKind.GATEWAY: {"gateway"},
+        FaultKind.NODE: {"node"},
     }
     assert all(fault.target in allowed[fault.kind] for fault in plan(**session))
 
