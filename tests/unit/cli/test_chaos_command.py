@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mia_actors.cli.chaos_command import patient, trading_connections
+from mia_actors.cli.chaos_run import patient, trading_connections
 from mia_actors.cli.config import SystemConfig, load_config
 from mia_actors.supervision.spec import SupervisorSpec
 
