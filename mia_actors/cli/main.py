@@ -5,6 +5,9 @@ import sys
 from mia_actors.cli import (
     backtest_command,
     bench_command,
+    bench_cycle,
+    bench_mttr,
+    chaos_command,
     check_command,
     gateway_command,
     guardian_commands,
@@ -23,6 +26,9 @@ COMMANDS = (
     train_command,
     trace_commands,
     bench_command,
+    bench_cycle,
+    bench_mttr,
+    chaos_command,
     check_command,
     gateway_command,
 )
