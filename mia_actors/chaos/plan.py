@@ -44,7 +44,6 @@ class FaultKind(StrEnum):
 
 
 NOT_OFFERED: dict[FaultKind, str] = {
-    FaultKind.SUPERVISOR: "this version has no standby supervisor: a session ends with its supervisor",
     FaultKind.GATEWAY: "the simulated gateway keeps its market in memory and cannot be restarted in this version",
     FaultKind.NODE: "this version runs every actor of a session on one node",
 }

@@ -26,6 +26,7 @@ from mia_actors.supervision.leftovers import clean_leftovers
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.system import System
 
+ALIVE_WITHIN_S = 1.5
 INTENSITY = 1000
 """Restarts that every supervisor of the disturbed session may make in its period: the most a budget can be."""
 SENDING = frozenset({Outcome.ENTERED, Outcome.EXITED})
@@ -86,11 +87,16 @@ class Interrupts:
 
 
 def patient(config: SystemConfig) -> SystemConfig:
-    """The tree with every restart budget raised to `INTENSITY`: chaos itself must not spend one."""
+    """The tree with every restart budget raised to `INTENSITY`: chaos itself must not spend one.
+
+    What hangs is found within `ALIVE_WITHIN_S`, so that a session with many hangs ends the same day.
+    """
 
     def changed(node: ChildSpec | SupervisorSpec) -> ChildSpec | SupervisorSpec:
         if isinstance(node, ChildSpec):
-            return node
+            return node.model_copy(
+                update={"alive_within_s": min(node.alive_within_s or ALIVE_WITHIN_S, ALIVE_WITHIN_S)}
+            )
         children = tuple(changed(child) for child in node.children)
         return node.model_copy(update={"children": children, "intensity": INTENSITY})
 

@@ -348,6 +348,7 @@ class Conductor:
             directory=self._launch.directory,
             epoch=self._epoch,
         )
+        self._watch.expect(host.host_id, _limits(self._node(start.child_id)).starting())
         self.fleet.assign(host, assignment, since_s)
 
     def _refill(self) -> None:

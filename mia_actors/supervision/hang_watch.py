@@ -18,6 +18,11 @@ class Limits:
     alive_within_s: float | None
     progress_within_s: float | None
 
+    def starting(self) -> "Limits":
+        """While it starts: twice the silence, for what it imports; its progress is limited by its start's own time."""
+        alive_within_s = None if self.alive_within_s is None else 2 * self.alive_within_s
+        return Limits(alive_within_s=alive_within_s, progress_within_s=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hang:

@@ -113,6 +113,8 @@ class Stage:
             root=root,
             spares=(),
             hosts_coming=0,
+            epoch=1,
+            standby=None,
         )
         write_tree(self.folder, tree)
 

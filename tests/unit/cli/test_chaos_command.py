@@ -22,11 +22,17 @@ def test_no_budget_of_the_disturbed_tree_can_be_spent_by_chaos() -> None:
 
 
 def test_nothing_else_of_the_tree_is_changed() -> None:
-    """With the intensities put back the tree is the shipped one, and still one the file could hold."""
+    """With intensities and silences put back the tree is the shipped one, and still one the file could hold."""
     shipped = {one.id: one.intensity for one in supervisors(SHIPPED.tree)}
+    silences = {child.id: child.alive_within_s for _, child in SHIPPED.tree.child_specs()}
 
     def restored(node: SupervisorSpec) -> SupervisorSpec:
-        children = tuple(restored(one) if isinstance(one, SupervisorSpec) else one for one in node.children)
+        children = tuple(
+            restored(one)
+            if isinstance(one, SupervisorSpec)
+            else one.model_copy(update={"alive_within_s": silences[one.id]})
+            for one in node.children
+        )
         return node.model_copy(update={"children": children, "intensity": shipped[node.id]})
 
     changed = patient(SHIPPED)
