@@ -5,17 +5,37 @@ One ES tick is 0.25 index points of 50 USD: 12.50 USD a contract.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from pathlib import Path
 
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderState, Side
+from mia_actors.core.session import BrokerMode, Connection, SessionInfo
 
 INSTRUMENT = "ESZ3"
 TICK_USD = Decimal("12.50")
 ENTRY = 6600
 NOON_NS = 1_381_251_600 * NS_PER_S
 """Tuesday 2013-10-08, 12:00 in Chicago: five hours before the trade date ends."""
+
+CONNECTION = Connection(host="127.0.0.1", port=1, client_id=12, mode=BrokerMode.SIM)
+
+
+def session_info(directory: Path) -> SessionInfo:
+    """A session without a control port whose state and files are in one directory."""
+    return SessionInfo(
+        session_id="s1",
+        state_dir=str(directory),
+        session_dir=str(directory),
+        symbol="ES",
+        contract_month=None,
+        base_timeframe=Timeframe.M1,
+        lockstep=False,
+        control_host="127.0.0.1",
+        control_port=0,
+        connections=(("guardian", CONNECTION),),
+    )
 
 
 def fill(
@@ -68,8 +88,8 @@ def bar(end_s: float, close_ticks: int = ENTRY) -> Bar:
 class FakeDesk:
     """A broker: orders by reference, a position, and faults that are told in advance.
 
-    `faults` names calls in the order they come: the next call of that name is cut, `before` or `after` it
-    took effect. `offset_states` says how the next offsets end; a state that is not final leaves it working.
+    `faults` are cuts of the line, in order: the next call of that name raises, `before` or `after` it took
+    effect. `offset_states` says how the next offsets end; a state that is not final leaves one working.
     """
 
     def __init__(self, *, position: int = 0, working: int = 0) -> None:
@@ -87,6 +107,8 @@ class FakeDesk:
         self._enter("global_cancel")
         if self.cancel_works:
             self.working = 0
+            for order_ref in [ref for ref, (_, state) in self.offsets.items() if not state.is_final]:
+                self.settle(order_ref, OrderState.CANCELLED)
         self._leave("global_cancel")
 
     def working_orders(self) -> int:
