@@ -237,6 +237,7 @@ class Broker:
             limits=self._settings.limits(),
             monotonic_ns=self._monotonic_ns,
             reserve_order_id=self._reserve_order_id,
+            watched=self._context,
             events=SessionEvents(
                 on_bar=lambda bar: self._on_bar(bars, bar),
                 on_fill=journal.add_fill,

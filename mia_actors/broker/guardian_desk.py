@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from mia_actors.broker.loop_thread import Watched
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import BrokerDisconnected
@@ -32,9 +33,10 @@ class GuardianSession:
         limits: SessionLimits,
         monotonic_ns: Callable[[], int],
         events: SessionEvents,
+        watched: Watched | None = None,
     ) -> None:
         self._session = IbSession(
-            connection, product, limits=limits, events=events, monotonic_ns=monotonic_ns
+            connection, product, limits=limits, events=events, monotonic_ns=monotonic_ns, watched=watched
         )
         self._contract_month = contract_month
         self._roll_days = roll_days

@@ -4,20 +4,36 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Protocol, TypeVar
 
 from mia_actors.core.errors import BrokerDisconnected, InvariantViolated
 
 Answer = TypeVar("Answer")
 STOP_WITHIN_S = 5.0
 CLOSING_ROUNDS = 3
+TICK_S = 0.5
+
+
+class Watched(Protocol):
+    """Whoever notices a loop that does not get on."""
+
+    def loop(self, name: str) -> AbstractContextManager[None]:
+        """Watches this thread's loop for as long as the block runs."""
+        ...
+
+    def progress(self) -> None:
+        """This thread's loop has got on."""
+        ...
 
 
 class LoopThread:
     """One plain asyncio loop (never uvloop, whose rules ib_insync breaks), set as its thread's loop."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, watched: Watched | None = None) -> None:
+        """Reports to `watched` that the loop turns, as long as it does."""
+        self._name = name
+        self._watched = watched
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -62,10 +78,17 @@ class LoopThread:
         if threading.current_thread() is not self._thread:
             self._thread.join(STOP_WITHIN_S)
 
+    def _tick(self) -> None:
+        if self._watched is not None:
+            self._watched.progress()
+            self._loop.call_later(TICK_S, self._tick)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            with self._watched.loop(self._name) if self._watched is not None else nullcontext():
+                self._tick()
+                self._loop.run_forever()
         finally:
             tasks = asyncio.all_tasks(self._loop)
             for task in tasks:

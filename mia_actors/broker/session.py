@@ -20,7 +20,7 @@ from mia_actors.broker.broker_word import BrokerWord, WordEvents
 from mia_actors.broker.codes import Code, Effect, error_of, is_empty_history
 from mia_actors.broker.connecting import open_ib
 from mia_actors.broker.contracts import front_contract
-from mia_actors.broker.loop_thread import LoopThread
+from mia_actors.broker.loop_thread import LoopThread, Watched
 from mia_actors.broker.order_entry import OrderEntry
 from mia_actors.broker.wire import IbFuture, RequestError
 from mia_actors.core.clock import time_ns_of
@@ -84,6 +84,7 @@ class IbSession:
         events: SessionEvents,
         monotonic_ns: Callable[[], int],
         reserve_order_id: Callable[[int], None] | None = None,
+        watched: Watched | None = None,
     ) -> None:
         """Takes `reserve_order_id` to be called, before a group is sent, with its highest order number."""
         self.ended_by: MiaError | None = None
@@ -108,7 +109,7 @@ class IbSession:
             ),
         )
         self._entry = OrderEntry(self, self._word, ack_timeout_s=limits.ack_timeout_s)
-        self._thread = LoopThread(f"ib-{connection.client_id}")
+        self._thread = LoopThread(f"ib-{connection.client_id}", watched)
         self._state = threading.Lock()
         self._lists = asyncio.Lock()
         self._ib: Any = None

@@ -133,6 +133,10 @@ def tree(
         picture = Tree(_supervisor_line(found.root))
         _grow(picture, found.root)
         results.print(picture)
+        stands_by = f"pid {found.standby.pid} stands by" if found.standby else "nobody stands by"
+        results.print(
+            f"supervisor: epoch {found.epoch}, pid {found.supervisor.pid}; {stands_by}", highlight=False
+        )
         results.print(f"{len(found.spares)} spares ready, {found.hosts_coming} coming", highlight=False)
         return ExitCode.DONE
 

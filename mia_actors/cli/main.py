@@ -5,6 +5,10 @@ import sys
 from mia_actors.cli import (
     backtest_command,
     bench_command,
+    bench_cycle,
+    bench_machine,
+    bench_mttr,
+    chaos_command,
     check_command,
     gateway_command,
     guardian_commands,
@@ -23,6 +27,10 @@ COMMANDS = (
     train_command,
     trace_commands,
     bench_command,
+    bench_cycle,
+    bench_machine,
+    bench_mttr,
+    chaos_command,
     check_command,
     gateway_command,
 )

@@ -114,9 +114,10 @@ class SessionRun:
         viewer: Viewer,
         clock: Clock,
         ids: IdSource,
+        after_start: Callable[[SessionInfo], None] | None = None,
         before_stop: Callable[[System], None] | None = None,
     ) -> None:
-        """`before_stop` is called with the running tree when the session is over."""
+        """`after_start` is called before the market begins, `before_stop` when it is over; the tree is up then."""
         self._request = request
         self._state = state
         self._viewer = viewer
@@ -124,6 +125,7 @@ class SessionRun:
         self._ids = ids
         self._log = get_logger(actor="run")
         self._interrupted = False
+        self._after_start = after_start
         self._before_stop = before_stop
         self._control: ControlClient | None = None
         self._system: System | None = None
@@ -160,6 +162,8 @@ class SessionRun:
             self._system = system
             started.callback(system.stop, STOP_WITHIN_S)
             system.wait_up(START_WITHIN_S)
+            if self._after_start is not None:
+                self._after_start(session)
             if self._control is not None:
                 self._control.start()
             ending, detail = self._watch(system)

@@ -183,7 +183,8 @@ class CycleRunner:
 
     def _guarded_loop(self) -> None:
         try:
-            self._loop()
+            with self._context.loop("the loop of cycles"):
+                self._loop()
         except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
             self._log.exception("cycle.loop_failed")
             self._context.crash(error)
@@ -197,6 +198,7 @@ class CycleRunner:
             self._finished = gate.acknowledge(self._previous.end_ns)
         failures = 0
         while not self._stopping.is_set():
+            self._context.progress()
             if self._drain_wanted.is_set():
                 engine.drain()
             try:

@@ -116,7 +116,8 @@ class Guardian:
 
     def _guarded_loop(self) -> None:
         try:
-            self._loop()
+            with self._context.loop("the watch"):
+                self._loop()
         except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
             self._log.exception("guardian.loop_failed")
             self._halt_on_error(error)
@@ -132,6 +133,7 @@ class Guardian:
     def _loop(self) -> None:
         gate = market_gate(self._info, role="guardian")
         while not self._stopping.is_set():
+            self._context.progress()
             try:
                 event: Event | None = self._events.get(timeout=POLL_S)
             except queue.Empty:
@@ -240,6 +242,7 @@ class Guardian:
                 ack_timeout_s=settings.request_timeout_s,
             ),
             monotonic_ns=self._monotonic_ns,
+            watched=self._context,
             events=SessionEvents(
                 on_bar=self._events.put,
                 on_fill=self._events.put,

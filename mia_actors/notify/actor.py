@@ -24,6 +24,7 @@ DRY_RUN_FILE = "notifications.log"
 TOLD = {
     "child.exited": Urgency.WARNING,
     "child.start_failed": Urgency.WARNING,
+    "supervisor.taken_over": Urgency.WARNING,
     "supervisor.left_down": Urgency.CRITICAL,
     "supervision.budget_spent": Urgency.CRITICAL,
     "supervision.halt_requested": Urgency.CRITICAL,

@@ -10,7 +10,8 @@ class Greeter:
     work_threads = 1                                    # calls served at a time; 1 when not given
 
     def __init__(self, settings: Settings, context: ChildContext) -> None: ...   # cheap, no I/O
-    def start(self) -> None: ...                        # returns when it can serve; raising is a failed start
+    def start(self) -> None: ...                        # returns when it can serve; raising is a failed start,
+                                                        # but `Declined` says that there is nothing to do
     def stop(self) -> None: ...                         # drain, quickly
     def greet(self, name: str) -> str: ...              # any other public method can be asked by name
 ```
@@ -19,6 +20,7 @@ class Greeter:
 import importlib
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from typing import Any, NoReturn, cast
 
@@ -26,10 +28,15 @@ from pydantic import BaseModel, ValidationError
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError
+from mia_actors.supervision.activity import Activity
 from mia_actors.supervision.ref import Ref
 from mia_actors.supervision.spec import ChildSpec
 
 RESERVED_METHODS = frozenset({"start", "stop"})
+
+
+class Declined(Exception):
+    """Raised by `start`: the child has nothing to do and wants no process."""
 
 
 class ChildContext:
@@ -45,6 +52,7 @@ class ChildContext:
         refs: Callable[[str], Ref],
         finish: Callable[[], None],
         crash: Callable[[BaseException], NoReturn],
+        activity: Activity | None = None,
     ) -> None:
         self.child_id = child_id
         self.incarnation = incarnation
@@ -52,12 +60,24 @@ class ChildContext:
         self.session = session
         self.clock = clock
         self._refs = refs
+        self._activity = activity or Activity(clock)
         self._finish = finish
         self._crash = crash
 
     def ref(self, child_id: str) -> Ref:
         """A way to ask another child by name, whichever incarnation of it lives; cheap, connects nothing."""
         return self._refs(child_id)
+
+    def progress(self) -> None:
+        """The call or loop of this thread has got on: it is not killed as hung for `progress_within_s` from now.
+
+        A call that may take longer than that reports progress; waiting for another child's answer needs none.
+        """
+        self._activity.progress()
+
+    def loop(self, name: str) -> AbstractContextManager[None]:
+        """Has the loop that runs inside it watched: it must report `progress` at least every `progress_within_s`."""
+        return self._activity.doing(name)
 
     def finish(self) -> None:
         """Ends this child in an orderly way: a transient or temporary child is not restarted after it.

@@ -5,18 +5,21 @@ It waits for nothing: whatever takes time happens elsewhere and comes back as a 
 
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from mia_actors.core.clock import Clock
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
+    CallAnswered,
     CallHalt,
+    ChildDeclined,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
+    DeleteChildCall,
     Effect,
     Event,
     ExitReason,
@@ -24,37 +27,61 @@ from mia_actors.supervision.events import (
     HaltHandled,
     KillChild,
     Report,
+    RestartChildCall,
     RetryDue,
     SetTimer,
     StartChild,
+    StartChildCall,
+    StartCopyCall,
     StartOverdue,
     StartTree,
     StopChild,
     StopOverdue,
     StopTree,
+    TerminateChildCall,
     TreeDown,
 )
 from mia_actors.supervision.fleet import (
     Fleet,
+    FoundHost,
     Host,
     HostBecame,
     HostBuried,
     HostFailed,
+    HostHung,
     HostLost,
     HostReady,
     HostStopped,
 )
+from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
-from mia_actors.supervision.messages import Assignment, Became, Resolution, Whereabouts
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Resolution, Whereabouts
 from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
 from mia_actors.supervision.spec import Standby
+from mia_actors.supervision.tree_state import TreeState
 
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
+SPARE_LIMITS = Limits(alive_within_s=10.0, progress_within_s=None)
+LOST_WITH_SUPERVISOR = "lost while its supervisor died"
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
-ABOUT_A_PROCESS = frozenset({Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_EXITED})
+ABOUT_A_PROCESS = frozenset(
+    {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
+)
+
+
+class HostWatch(Protocol):
+    """Watches hosts for signs of life and progress; tells by `HostHung`."""
+
+    def expect(self, host_id: str, limits: Limits) -> None:
+        """From now on the host is held to these limits."""
+        ...
+
+    def forget(self, host_id: str) -> None:
+        """The host is being ended."""
+        ...
 
 
 class Conductor:
@@ -64,22 +91,31 @@ class Conductor:
         self,
         launch: Launch,
         *,
+        epoch: int,
+        state: TreeState | None,
+        write_ahead: Callable[[TreeState], None],
         fleet: Fleet,
         clock: Clock,
         post: Callable[[Message, float], None],
         record: Callable[[LoggedEvent], None],
         call_halt: Callable[[CallHalt], None],
+        answer: Callable[[CallAnswered], None],
+        watch: HostWatch,
     ) -> None:
-        self.machine = TreeMachine(launch.tree)
+        self.machine = TreeMachine.resumed(launch.tree, state) if state else TreeMachine(launch.tree)
         self.fleet = fleet
         self.halt_requested: str | None = None
         self.playing: dict[str, Host] = {}
         """Hosts by the child they play or played, until they are buried."""
         self._launch = launch
+        self._epoch = epoch
+        self._write_ahead = write_ahead
         self._clock = clock
         self._post = post
         self._record = record
         self._call_halt = call_halt
+        self._answer = answer
+        self._watch = watch
         self._waiting: deque[tuple[StartChild, float]] = deque()
         self._lost_s: dict[str, float] = {}
         self._logged = NOTHING_TO_SAY
@@ -91,10 +127,47 @@ class Conductor:
 
     def begin(self) -> None:
         """Starts all processes at once, then the tree."""
-        children = sum(1 for _ in self._launch.tree.child_specs())
+        children = sum(isinstance(node, ChildNode) for node in self.machine.nodes.values())
         for _ in range(children + self._launch.pool.hosts):
             self.fleet.create()
         self._feed(StartTree())
+
+    def take_over(self, found: Sequence[FoundHost], *, stopping: bool) -> None:
+        """Goes on where another supervisor died: children that serve keep on, what else there is is ended."""
+        for one in found:
+            self._adopt(self.fleet.adopt(one), one.identity)
+        for node in self.machine.nodes.values():
+            if (
+                isinstance(node, ChildNode)
+                and node.state is NodeState.UP
+                and node.node_id not in self.playing
+            ):
+                lost = ChildExited(
+                    child_id=node.node_id,
+                    incarnation=node.incarnation,
+                    reason=ExitReason.KILLED,
+                    cause=LOST_WITH_SUPERVISOR,
+                )
+                self._post(lost, 0.0)
+        if stopping:
+            self._post(StopTree(), 0.0)
+        self._post(Refill(), 0.0)
+
+    def _adopt(self, host: Host, identity: HostIdentity) -> None:
+        node = self.machine.nodes.get(identity.child_id or "")
+        if isinstance(node, ChildNode):
+            host.child_id, host.incarnation = node.node_id, identity.incarnation
+            present = identity.incarnation == node.incarnation and node.state is NodeState.UP
+            if present:
+                self.playing[node.node_id] = host
+            if present and identity.initialised:
+                self._watch.expect(host.host_id, _limits(node))
+                return
+        elif identity.child_id is None:
+            self._watch.expect(host.host_id, SPARE_LIMITS)
+            return
+        host.end(ExitReason.KILLED, LOST_WITH_SUPERVISOR)
+        self._bury(host)
 
     def take(self, message: Message) -> None:
         """Deals with one message."""
@@ -109,6 +182,8 @@ class Conductor:
                 self._host_stopped(message)
             case HostLost():
                 self._host_lost(message)
+            case HostHung():
+                self._host_hung(message)
             case HostBuried():
                 self._host_buried(message)
             case Refill():
@@ -118,11 +193,17 @@ class Conductor:
                 | StopTree()
                 | ChildStarted()
                 | ChildStartFailed()
+                | ChildDeclined()
                 | ChildExited()
                 | HaltHandled()
                 | StartOverdue()
                 | StopOverdue()
                 | RetryDue()
+                | StartChildCall()
+                | StartCopyCall()
+                | TerminateChildCall()
+                | RestartChildCall()
+                | DeleteChildCall()
             ):
                 self._feed(message)
             case _:
@@ -156,7 +237,10 @@ class Conductor:
     def _feed(self, event: Event, about: LoggedEvent | None = None) -> None:
         """Gives the machine an event and carries out its effects; `about` is what to log of a process."""
         self._logged = about or NOTHING_TO_SAY
-        for effect in self.machine.handle(event, self._clock.monotonic_s()):
+        effects = self.machine.handle(event, self._clock.monotonic_s())
+        if effects:
+            self._write_ahead(self.machine.state(epoch=self._epoch))
+        for effect in effects:
             self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
@@ -175,6 +259,8 @@ class Conductor:
             case CallHalt():
                 self.halt_requested = effect.cause
                 self._call_halt(effect)
+            case CallAnswered():
+                self._answer(effect)
             case Report():
                 self._log(effect)
             case TreeDown():
@@ -186,7 +272,7 @@ class Conductor:
         host = self._host_of(effect)
         if host is not None:
             host.end(ExitReason.KILLED, "killed by its supervisor")
-            self.fleet.bury(host)
+            self._bury(host)
             return
         self._waiting = deque(
             (start, since_s) for start, since_s in self._waiting if start.child_id != effect.child_id
@@ -220,7 +306,11 @@ class Conductor:
     def _release(self) -> None:
         """The tree is down: the processes that play nothing go too."""
         for host in list(self.fleet.hosts.values()):
-            self.fleet.bury(host)
+            self._bury(host)
+
+    def _bury(self, host: Host, *, stacks: bool = False) -> None:
+        self._watch.forget(host.host_id)
+        self.fleet.bury(host, stacks=stacks)
 
     # --- processes for children ---
 
@@ -256,7 +346,9 @@ class Conductor:
             settings=spec.settings,
             session=self._launch.session,
             directory=self._launch.directory,
+            epoch=self._epoch,
         )
+        self._watch.expect(host.host_id, _limits(self._node(start.child_id)).starting())
         self.fleet.assign(host, assignment, since_s)
 
     def _refill(self) -> None:
@@ -280,9 +372,10 @@ class Conductor:
         if host is None:
             return
         host.identity = message.identity
+        self._watch.expect(host.host_id, SPARE_LIMITS)
         if self.machine.outcome is not None:
             host.burying = False  # Ray was asked to kill it before its process was known
-            self.fleet.bury(host)
+            self._bury(host)
         else:
             self._hand_out()
 
@@ -316,8 +409,9 @@ class Conductor:
         outcome = message.outcome
         if not isinstance(outcome, Became):
             host.failure = outcome
-            self.fleet.bury(host)
+            self._bury(host)
             return
+        self._watch.expect(host.host_id, _limits(self._node(host.child_id)))
         lost_s = self._lost_s.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
@@ -336,7 +430,7 @@ class Conductor:
         host = self.fleet.hosts.get(message.host_id)
         if host is not None:
             host.end(ExitReason.SHUTDOWN, message.problem)
-            self.fleet.bury(host)
+            self._bury(host)
 
     def _host_lost(self, message: HostLost) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -351,7 +445,16 @@ class Conductor:
             host.end(ExitReason.KILLED, "killed by hand")
         else:
             host.end(ExitReason.CRASH, message.cause)
-        self.fleet.bury(host)
+        self._bury(host)
+
+    def _host_hung(self, message: HostHung) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or host.burying:
+            return
+        if host.child_id is not None:
+            self._lost_s[host.child_id] = self._clock.monotonic_s()
+        host.end(ExitReason.HUNG, message.cause)
+        self._bury(host, stacks=True)
 
     def _host_buried(self, message: HostBuried) -> None:
         host = self.fleet.hosts.pop(message.host_id, None)
@@ -372,13 +475,19 @@ class Conductor:
             pid=host.identity.process.pid if host.identity else 0,
             detect_ms=_ms(host.lost_s - host.kill_asked_s) if host.lost_s and host.kill_asked_s else None,
         )
+        if host.failure is not None and host.failure.declined:
+            declined = ChildDeclined(
+                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
+            )
+            self._feed(declined, about)
+            return
         if host.failure is not None:
             failed = ChildStartFailed(
                 child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
             )
             self._feed(failed, about)
             return
-        said = about.traceback.strip().rpartition("\n")[2]
+        said = "" if host.reason is ExitReason.HUNG else about.traceback.strip().rpartition("\n")[2]
         exited = ChildExited(
             child_id=host.child_id,
             incarnation=host.incarnation,
@@ -393,6 +502,10 @@ class Conductor:
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
+
+
+def _limits(node: ChildNode) -> Limits:
+    return Limits(alive_within_s=node.spec.alive_within_s, progress_within_s=node.spec.progress_within_s)
 
 
 def _ms(duration_s: float) -> float:

@@ -1,8 +1,11 @@
 """What goes into the tree's state machine and what comes out of it: closed sets, told apart by type."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 
 
 class ExitReason(StrEnum):
@@ -12,6 +15,8 @@ class ExitReason(StrEnum):
     SHUTDOWN = "shutdown"
     CRASH = "crash"
     KILLED = "killed"
+    HUNG = "hung"
+    """Killed because it gave no sign of life, or its work did not get on."""
 
     @property
     def orderly(self) -> bool:
@@ -43,6 +48,15 @@ class ChildStarted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildStartFailed:
     """The child did not come up, and its process is certain to be gone."""
+
+    child_id: str
+    incarnation: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildDeclined:
+    """The child has nothing to do and needs no process; that of its start is certain to be gone."""
 
     child_id: str
     incarnation: int
@@ -90,9 +104,63 @@ class HaltHandled:
     supervisor_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartChildCall:
+    """Add a child after all others and start it. Answered, like every call, by `CallAnswered`."""
+
+    call_id: int = 0
+    supervisor_id: str
+    spec: ChildSpec | SupervisorSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartCopyCall:
+    """Start one more copy of a simple_one_for_one supervisor's template, its settings completed by these."""
+
+    call_id: int = 0
+    supervisor_id: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminateChildCall:
+    """Stop a child and keep it down; a temporary one and a copy are forgotten."""
+
+    call_id: int = 0
+    supervisor_id: str
+    child_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartChildCall:
+    """Start a child that is down."""
+
+    call_id: int = 0
+    supervisor_id: str
+    child_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteChildCall:
+    """Forget a child that is down."""
+
+    call_id: int = 0
+    supervisor_id: str
+    child_id: str
+
+
+Call: TypeAlias = StartChildCall | StartCopyCall | TerminateChildCall | RestartChildCall | DeleteChildCall
 TimerEvent: TypeAlias = StartOverdue | StopOverdue | RetryDue
 Event: TypeAlias = (
-    StartTree | StopTree | ChildStarted | ChildStartFailed | ChildExited | HaltHandled | TimerEvent
+    StartTree
+    | StopTree
+    | ChildStarted
+    | ChildStartFailed
+    | ChildDeclined
+    | ChildExited
+    | HaltHandled
+    | TimerEvent
+    | Call
 )
 
 
@@ -101,7 +169,7 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartChild:
-    """Give the child a process. Answered by `ChildStarted`, `ChildStartFailed` or `ChildExited`."""
+    """Give the child a process. Answered by `ChildStarted`, `ChildStartFailed`, `ChildDeclined` or `ChildExited`."""
 
     child_id: str
     incarnation: int
@@ -147,9 +215,11 @@ class Fact(StrEnum):
     SUPERVISOR_STOPPED = "supervisor.stopped"
     SUPERVISOR_LEFT_DOWN = "supervisor.left_down"
     BUDGET_SPENT = "supervision.budget_spent"
+    AUTO_SHUTDOWN = "supervision.auto_shutdown"
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"
     CHILD_START_FAILED = "child.start_failed"
+    CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"
     TREE_STOPPED = "supervision.tree_stopped"
     TREE_GAVE_UP = "supervision.tree_gave_up"
@@ -174,4 +244,37 @@ class TreeDown:
     cause: str
 
 
-Effect: TypeAlias = StartChild | StopChild | KillChild | SetTimer | CallHalt | Report | TreeDown
+class CallOutcome(StrEnum):
+    """How a call ended. The names of the errors are OTP's where it has one."""
+
+    OK = "ok"
+    ALREADY_STARTED = "already_started"
+    ALREADY_PRESENT = "already_present"
+    """The child is known and down: restart or delete it."""
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    NOT_FOUND = "not_found"
+    START_FAILED = "start_failed"
+    INVALID_SPEC = "invalid_spec"
+    """The supervisor cannot have such a child, or its id is another's."""
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"
+    """The supervisor's children are copies, which are started by their template and end by their own name."""
+    NOT_RUNNING = "not_running"
+    """The supervisor that was asked."""
+    SUPERVISOR_DOWN = "supervisor_down"
+    """It ended before the answer was known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered:
+    """Give a caller its answer. `child_id` is the child it is about: that of a new copy is not known before."""
+
+    call_id: int
+    outcome: CallOutcome
+    child_id: str = ""
+    cause: str = ""
+
+
+Effect: TypeAlias = (
+    StartChild | StopChild | KillChild | SetTimer | CallHalt | CallAnswered | Report | TreeDown
+)

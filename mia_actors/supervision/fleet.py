@@ -4,24 +4,32 @@ Everything Ray or the kernel reports comes back as a message through `tell`, so 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import ray
+from ray.exceptions import RayError
 
 from mia_actors.core.clock import Clock
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.host import host_actor
 from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed
-from mia_actors.supervision.processes import ProcessId
+from mia_actors.supervision.processes import STACKS_SIGNAL, ProcessId
+from mia_actors.supervision.pulse import PulseAddress
 from mia_actors.supervision.ray_actors import create_on_node, when_done
 from mia_actors.telemetry.logs import get_logger
 
 BURY_ATTEMPT_S = 5.0
 """After each such time without a confirmed death it is said and tried again; nothing replaces the undead."""
 UNDERTAKERS = 8
+HOST_MARK = "-host-"
+ANSWER_WITHIN_S = 1.0
+"""What a host of a supervisor that died has to say who it is."""
+STACKS_WITHIN_S = 0.05
+"""What a hung process has to write down its stacks before it is killed."""
 WORKER_EXIT = re.compile(
     r"Worker exit type: (?P<kind>\w+) Worker exit detail: (?P<detail>.*?)(?= Some common| There are|$)",
     re.DOTALL,
@@ -77,7 +85,15 @@ class HostBuried:
     host_id: str
 
 
-News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostBuried
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostHung:
+    """A host gives no sign of life, or its child's work does not get on."""
+
+    host_id: str
+    cause: str
+
+
+News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostHung | HostBuried
 
 
 @dataclass(slots=True)
@@ -106,6 +122,53 @@ class Host:
             self.reason, self.cause = reason, cause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundHost:
+    """A host that a supervisor left behind, and what it says of itself."""
+
+    host_id: str
+    handle: Any
+    identity: HostIdentity
+
+
+def find_hosts(prefix: str, namespace: str, known: Mapping[str, HostIdentity]) -> list[FoundHost]:
+    """Every host that Ray knows by a name beginning with `prefix`.
+
+    One that does not answer in time is taken for what `known` says of it, not initialised; one of which
+    nothing is known never got so far as to do anything, and is ended here.
+    """
+    named = ray.util.list_named_actors(all_namespaces=True)
+    names = [
+        one["name"]
+        for one in named
+        if one["namespace"] == namespace and one["name"].startswith(prefix + HOST_MARK)
+    ]
+    handles: dict[str, Any] = {}
+    for name in names:
+        with suppress(ValueError):  # gone in the meantime
+            handles[name] = ray.get_actor(name, namespace=namespace)
+    asked = {handle.identity.remote(): name for name, handle in handles.items()}
+    answered, _ = (
+        ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_WITHIN_S) if asked else ([], [])
+    )
+    found: list[FoundHost] = []
+    for pending, name in asked.items():
+        identity = _answer(pending) if pending in set(answered) else known.get(name)
+        if identity is not None:
+            found.append(FoundHost(host_id=name, handle=handles[name], identity=identity))
+        else:
+            ray.kill(handles[name])
+    return found
+
+
+def _answer(pending: Any) -> HostIdentity | None:
+    try:
+        identity: HostIdentity = ray.get(pending)
+    except RayError:
+        return None
+    return identity
+
+
 class Fleet:
     """Creates, assigns and buries hosts. Used by one thread."""
 
@@ -118,17 +181,22 @@ class Fleet:
         preload: Iterable[str],
         search_path: Iterable[str],
         supervisor: Any,
+        pulses: PulseAddress,
+        epoch: int,
         clock: Clock,
         tell: Callable[[News], None],
     ) -> None:
+        """Names new hosts after `prefix` and the `epoch` of its supervisor."""
         self.hosts: dict[str, Host] = {}
-        self._prefix = prefix
+        self._prefix = f"{prefix}{HOST_MARK}{epoch}"
+        self._epoch = epoch
         self._namespace = namespace
         self._node_id = node_id
         self._arguments = {
             "preload": tuple(preload),
             "search_path": tuple(search_path),
             "supervisor": supervisor,
+            "pulses": pulses,
         }
         self._clock = clock
         self._tell = tell
@@ -146,6 +214,7 @@ class Fleet:
             self._actor, host_id, namespace=self._namespace, node_id=self._node_id, arguments=arguments
         )
         self.hosts[host_id] = Host(host_id=host_id, handle=handle, reserved_for=reserved_for)
+        self._hold_lifeline(host_id, handle)
 
         def ready(identity: HostIdentity | None, error: BaseException | None) -> None:
             if identity is not None:
@@ -153,12 +222,23 @@ class Fleet:
             else:
                 self._tell(HostFailed(host_id=host_id, cause=_said(error) if error else ""))
 
+        when_done(handle.identity.remote(), ready)
+
+    def adopt(self, found: FoundHost) -> Host:
+        """Takes over a host of a supervisor that is gone; it is told whom to obey."""
+        host = Host(host_id=found.host_id, handle=found.handle, reserved_for=None, identity=found.identity)
+        self.hosts[host.host_id] = host
+        self._hold_lifeline(host.host_id, host.handle)
+        supervisor, pulses = self._arguments["supervisor"], self._arguments["pulses"]
+        host.handle.follow.remote(supervisor, pulses, self._epoch)
+        return host
+
+    def _hold_lifeline(self, host_id: str, handle: Any) -> None:
         def lost(_: None, error: BaseException | None) -> None:
             cause = "" if error is None else _said(error)
             at_s = self._clock.monotonic_s()
             self._tell(HostLost(host_id=host_id, finished=error is None, cause=cause, at_s=at_s))
 
-        when_done(handle.identity.remote(), ready)
         when_done(handle.lifeline.remote(), lost)
 
     def spares(self) -> list[Host]:
@@ -195,10 +275,13 @@ class Fleet:
             if problem is not None or error is None:
                 self._tell(HostStopped(host_id=host.host_id, problem=problem or ""))
 
-        when_done(host.handle.stop.remote(), stopped)
+        when_done(host.handle.stop.remote(self._epoch), stopped)
 
-    def bury(self, host: Host) -> None:
-        """Makes sure that the process is gone; `HostBuried` follows only when it is certain."""
+    def bury(self, host: Host, *, stacks: bool = False) -> None:
+        """Makes sure that the process is gone; `HostBuried` follows only when it is certain.
+
+        With `stacks` it is asked before what its threads are doing.
+        """
         if host.burying:
             return
         host.burying = True
@@ -210,9 +293,11 @@ class Fleet:
         elif not process.alive():
             self._tell(HostBuried(host_id=host.host_id))
         else:
-            self._undertakers.submit(self._bury_living, host.host_id, process)
+            self._undertakers.submit(self._bury_living, host.host_id, process, stacks=stacks)
 
-    def _bury_living(self, host_id: str, process: ProcessId) -> None:
+    def _bury_living(self, host_id: str, process: ProcessId, *, stacks: bool) -> None:
+        if stacks and not process.is_stopped() and process.send(STACKS_SIGNAL):
+            process.wait_gone(STACKS_WITHIN_S)
         while not process.kill(BURY_ATTEMPT_S):
             self._log.error("process.undead", host=host_id, pid=process.pid, waited_s=BURY_ATTEMPT_S)
         self._tell(HostBuried(host_id=host_id))

@@ -5,6 +5,7 @@ process: the death watch), `control` (become, stop, identity) and `work` (the ch
 plays one part in its life; one that has none yet is a spare: it has imported what it may need and waits.
 """
 
+import faulthandler
 import importlib
 import os
 import pickle
@@ -20,9 +21,11 @@ import ray
 
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import InvariantViolated, MiaError, PermanentError
+from mia_actors.supervision.activity import Activity
 from mia_actors.supervision.child import (
     RESERVED_METHODS,
     ChildContext,
+    Declined,
     load_class,
     parse_settings,
     settings_model,
@@ -38,14 +41,16 @@ from mia_actors.supervision.messages import (
     packed,
     unpacked,
 )
-from mia_actors.supervision.processes import own_process
+from mia_actors.supervision.processes import STACKS_SIGNAL, own_process
+from mia_actors.supervision.pulse import PulseAddress, PulseSender
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.ref import Ref, Router, SupervisorRouter
 from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
 from mia_actors.telemetry.logs import configure_logging, get_logger
 from mia_actors.telemetry.tracing import CONSUMER, AttributeValue, configure_tracing, flush_tracing, span
 
-LIFELINE_CALLS = 2
+LIFELINE_CALLS = 16
+"""One for each supervisor there has been."""
 CONTROL_CALLS = 4
 WORK_CALLS = 32
 """Calls a host accepts at a time; the child's `work_threads` says how many of them it serves at a time."""
@@ -63,10 +68,13 @@ def last_words_path(directory: Path, child_id: str, incarnation: int) -> Path:
 class _Part:
     """A child in its host: the object, its slots, and how it ends."""
 
-    def __init__(self, assignment: Assignment, router: Router, finished: threading.Event) -> None:
+    def __init__(
+        self, assignment: Assignment, router: Router, activity: Activity, finished: threading.Event
+    ) -> None:
         self.assignment = assignment
         self.closing = False
         self._clock = SystemClock()
+        self._activity = activity
         self._finished = finished
         self._router = router
         self._refs: dict[str, Ref] = {}
@@ -79,6 +87,7 @@ class _Part:
             session=assignment.session,
             clock=self._clock,
             refs=self._ref,
+            activity=activity,
             finish=finished.set,
             crash=self.crash,
         )
@@ -88,7 +97,9 @@ class _Part:
     def _ref(self, child_id: str) -> Ref:
         found = self._refs.get(child_id)
         if found is None:
-            found = self._refs[child_id] = Ref(child_id, router=self._router, clock=self._clock)
+            found = self._refs[child_id] = Ref(
+                child_id, router=self._router, clock=self._clock, waiting=self._activity.waiting
+            )
         return found
 
     def answer(self, call: Call) -> Reply:
@@ -107,14 +118,18 @@ class _Part:
                 return CLOSED
             try:
                 if not call.carrier:
-                    return Reply(status=ReplyStatus.DONE, value=function(*call.args))
+                    with self._activity.doing(method):
+                        return Reply(status=ReplyStatus.DONE, value=function(*call.args))
                 attributes: dict[str, AttributeValue] = {
                     CHILD: self.assignment.child_id,
                     INCARNATION: self.assignment.incarnation,
                     METHOD: method,
                     QUEUE_MS: round((self._clock.monotonic_s() - call.sent_s) * 1000, 3),
                 }
-                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier):
+                with (
+                    span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier),
+                    self._activity.doing(method),
+                ):
                     return Reply(status=ReplyStatus.DONE, value=function(*call.args))
             except InvariantViolated as error:
                 self.crash(error)
@@ -148,17 +163,26 @@ class ChildHost:
     """See the module. Named and detached, it outlives whoever created it."""
 
     def __init__(
-        self, *, host_id: str, preload: Sequence[str], search_path: Sequence[str], supervisor: Any
+        self,
+        *,
+        host_id: str,
+        preload: Sequence[str],
+        search_path: Sequence[str],
+        supervisor: Any,
+        pulses: PulseAddress,
     ) -> None:
         self._host_id = host_id
         self._router = SupervisorRouter(supervisor)
         self._clock = SystemClock()
+        self._activity = Activity(self._clock)
         self._finished = threading.Event()
         self._part: _Part | None = None
         self._serving = False
+        self._epoch = 0
         sys.path += [entry for entry in search_path if entry not in sys.path]
         for name in preload:
             importlib.import_module(name)
+        self._pulse = PulseSender(host_id, pulses, self._activity.stall)
 
     @ray.method(concurrency_group="lifeline")
     def lifeline(self) -> None:
@@ -176,12 +200,25 @@ class ChildHost:
             node_id=ray.get_runtime_context().get_node_id(),
             child_id=part.assignment.child_id if part else None,
             incarnation=part.assignment.incarnation if part else 0,
-            initialised=self._serving,
+            initialised=self._serving and part is not None and not part.closing,
         )
+
+    @ray.method(concurrency_group="control")
+    def follow(self, supervisor: Any, pulses: PulseAddress, epoch: int) -> None:
+        """Obeys a supervisor's successor from now on, and nobody before it."""
+        self._heed(epoch)
+        self._router.point_to(supervisor)
+        self._pulse.point_to(pulses)
+
+    def _heed(self, epoch: int) -> None:
+        if epoch < self._epoch:
+            raise RuntimeError(f"{self._host_id} obeys supervisor epoch {self._epoch}, not {epoch}")
+        self._epoch = epoch
 
     @ray.method(concurrency_group="control")
     def become(self, assignment: Assignment) -> Became | StartFailed:
         """Builds and starts the child; the host is of no use when that fails."""
+        self._heed(assignment.epoch)
         received_s = self._clock.monotonic_s()
         directory = Path(assignment.directory)
         configure_logging(directory=directory / LOG_FOLDER, process=assignment.child_id)
@@ -191,10 +228,13 @@ class ChildHost:
             resource={INCARNATION: str(assignment.incarnation)},
         )
         try:
-            part = _Part(assignment, self._router, self._finished)
+            part = _Part(assignment, self._router, self._activity, self._finished)
             self._part = part
+            _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
             threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
             part.child.start()
+        except Declined as declined:
+            return StartFailed(cause=str(declined), traceback="", declined=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
             get_logger(actor=assignment.child_id).exception("child.start_failed")
             return StartFailed(cause=_summary(error), traceback=traceback.format_exc())
@@ -202,12 +242,13 @@ class ChildHost:
         return Became(received_s=received_s, started_s=self._clock.monotonic_s())
 
     @ray.method(concurrency_group="control")
-    def stop(self) -> str:
-        """Takes no more work and lets the child drain.
+    def stop(self, epoch: int) -> str:
+        """Takes no more work and lets the child drain, if the supervisor of that epoch may ask for it.
 
         Returns:
             What went wrong while it stopped; empty when nothing did.
         """
+        self._heed(epoch)
         part = self._part
         if part is None:
             return ""
@@ -232,6 +273,11 @@ class ChildHost:
         if part is None or part.closing:
             return packed(CLOSED)
         return packed(part.answer(unpacked(call)))
+
+
+def _dump_stacks_on_signal(path: Path) -> None:
+    """`STACKS_SIGNAL` leaves what every thread is doing where the supervisor looks, also while the GIL is held."""
+    faulthandler.register(STACKS_SIGNAL, file=path.open("w", encoding="utf-8"), all_threads=True)
 
 
 def _summary(error: BaseException) -> str:

@@ -21,6 +21,7 @@ class Launch:
     """Everything a supervisor is started with. `session` is passed to the children unread."""
 
     name: str
+    """Of all its supervisors and hosts: their own names begin with it."""
     tree: SupervisorSpec
     pool: PoolSpec
     session: Any

@@ -95,6 +95,8 @@ class Assignment:
     settings: dict[str, Any]
     session: Any
     directory: str
+    epoch: int
+    """Of the supervisor that assigns it; a host heeds no lower one than it has heard of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +113,5 @@ class StartFailed:
 
     cause: str
     traceback: str
+    declined: bool = False
+    """The child has nothing to do; this is no failure."""

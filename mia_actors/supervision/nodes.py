@@ -1,10 +1,11 @@
 """The mutable state of a tree: one node for each child and each supervisor. Only the machine changes it."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mia_actors.supervision.events import ExitReason
+from mia_actors.supervision.restart_window import RestartWindow
+from mia_actors.supervision.siblings import Siblings
 from mia_actors.supervision.spec import ChildSpec, Restart, SupervisorSpec
 
 
@@ -18,7 +19,7 @@ class NodeState(StrEnum):
     """Its restart failed and is about to be tried again."""
     STOPPING = "stopping"
     REMOVED = "removed"
-    """A temporary child that ended; only a new start of its supervisor brings it back."""
+    """A temporary child that ended, or one that was deleted; only a new start of its supervisor brings it back."""
     LEFT_DOWN = "left_down"
     """A supervisor that gave up and is not to be started again by its own failure."""
 
@@ -33,97 +34,107 @@ class Purpose(StrEnum):
     """From the end down to `first` stop, from `first` to the end start; a failure is tried again."""
     UNWIND = "unwind"
     """A first start that failed: stop what came up, then report the failure."""
+    COMPLETE = "complete"
+    """Its significant children have ended: stop all, then end."""
     GIVE_UP = "give_up"
     """The budget is spent: stop all, then end."""
     STOP = "stop"
     """Told to: stop all, then report."""
 
 
-@dataclass(slots=True)
+ALIVE = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING})
+ENDING = frozenset({Purpose.STOP, Purpose.GIVE_UP, Purpose.UNWIND, Purpose.COMPLETE})
+SEQUENCES = frozenset({Purpose.START, Purpose.RESTART})
+
+
+class Wish(StrEnum):
+    """What the caller of an administration call waits for."""
+
+    START = "start"
+    """A new child; when it cannot start it is forgotten."""
+    RESTART = "restart"
+    TERMINATE = "terminate"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCall:
+    """A call that is answered when its child is up, or down."""
+
+    call_id: int
+    wish: Wish
+
+
+@dataclass(slots=True, eq=False)
 class ChildNode:
     """A child."""
 
+    node_id: str
     spec: ChildSpec
     parent: "SupervisorNode"
-    index: int
+    restart: Restart
+    added: bool = False
+    """By a call; it is forgotten when it is removed, and when its supervisor starts anew."""
+    lives_before: int = 0
+    """Its incarnations begin after this number: those up to it may have been of others of its name."""
+    incarnation: int = 0
     state: NodeState = NodeState.DOWN
     ticket: int = 0
-    incarnation: int = 0
     start_overdue: bool = False
     last_exit: ExitReason | None = None
     last_cause: str = ""
-
-    @property
-    def node_id(self) -> str:
-        """Its name in the tree."""
-        return self.spec.id
-
-    @property
-    def restart(self) -> Restart:
-        """Which ends are followed by a restart."""
-        return self.spec.restart
+    call: PendingCall | None = None
+    place: int = 0
+    previous: "Node | None" = None
+    next: "Node | None" = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SupervisorNode:
     """A supervisor. Its children are in start order."""
 
+    node_id: str
     spec: SupervisorSpec
     parent: "SupervisorNode | None"
-    index: int
+    restart: Restart
+    window: RestartWindow
+    added: bool = False
+    """By a call; see `ChildNode`."""
     state: NodeState = NodeState.DOWN
     ticket: int = 0
-    children: "list[ChildNode | SupervisorNode]" = field(default_factory=list)
-    restarts_s: deque[float] = field(default_factory=deque)
-    """When it restarted within the present window, oldest first."""
+    listed: "tuple[Node, ...]" = ()
+    """The children it starts with; calls add and remove others."""
+    children: Siblings = field(default_factory=Siblings)
+    copies: int = 0
+    """How many copies of its template were made so far."""
+    significant: "dict[str, Node]" = field(default_factory=dict)
+    """Its significant children that were started; some may have ended since."""
+    ended_significant: "list[Node]" = field(default_factory=list)
+    """Those that ended while others were being started: what follows waits until they are up."""
     purpose: Purpose = Purpose.NONE
     stopping_children: bool = False
     """The purpose's first half, stopping, is under way."""
     awaiting_halt: bool = False
     first: int = 0
-    """Lowest index the purpose is about."""
-    cursor: int = 0
-    """Index of the child being stopped or started."""
+    """Lowest place the purpose is about."""
+    cursor: "Node | None" = None
+    """The child being stopped or started."""
+    starting_next: bool = False
+    """The loop over the children to be started is under way; so, below, that over those to be stopped."""
+    stopping_next: bool = False
     coming_up: bool = False
     """Its own supervisor waits to hear whether it came up."""
     cause: str = ""
-
-    @property
-    def node_id(self) -> str:
-        """Its name in the tree."""
-        return self.spec.id
-
-    @property
-    def restart(self) -> Restart:
-        """Which ends are followed by a restart."""
-        return self.spec.restart
+    call: PendingCall | None = None
+    place: int = 0
+    previous: "Node | None" = None
+    next: "Node | None" = None
 
     def restarts_in_window(self, now_s: float) -> int:
         """Restarts that count against the budget at `now_s`."""
-        threshold_s = now_s - self.spec.period_s
-        return sum(1 for stamp_s in self.restarts_s if stamp_s >= threshold_s)
+        return self.window.count(now_s)
 
 
 Node = ChildNode | SupervisorNode
-
-
-def build_nodes(spec: SupervisorSpec) -> tuple[SupervisorNode, dict[str, Node]]:
-    """The nodes of a tree, all down, and an index of them by name."""
-    index: dict[str, Node] = {}
-
-    def build(one: SupervisorSpec, parent: SupervisorNode | None, place: int) -> SupervisorNode:
-        node = SupervisorNode(spec=one, parent=parent, index=place)
-        index[one.id] = node
-        for number, below in enumerate(one.children):
-            if isinstance(below, SupervisorSpec):
-                node.children.append(build(below, node, number))
-            else:
-                child = ChildNode(spec=below, parent=node, index=number)
-                index[below.id] = child
-                node.children.append(child)
-        return node
-
-    return build(spec, None, 0), index
 
 
 def is_gone(node: Node) -> bool:

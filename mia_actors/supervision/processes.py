@@ -13,6 +13,8 @@ import psutil
 
 from mia_actors.core.clock import Clock
 
+STACKS_SIGNAL = signal.SIGUSR1
+"""Asks a process of ours to write down what its threads are doing."""
 START_TIME_FIELD = 19
 """Of `/proc/PID/stat`, counted after the parenthesised name."""
 
@@ -54,6 +56,13 @@ class ProcessId:
         finally:
             os.close(handle)
         return True
+
+    def is_stopped(self) -> bool:
+        """Whether it is stopped by a signal and would not heed another one but SIGKILL."""
+        try:
+            return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
 
     def wait_gone(self, timeout_s: float | None) -> bool:
         """Blocks until the process ended, at most `timeout_s` if that is given.

@@ -1,5 +1,8 @@
 """How children and drivers ask a child by name, across its deaths."""
 
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,30 +32,35 @@ class Router(Protocol):
     """Whoever knows where children live: the supervisor."""
 
     def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
-        """The incarnation after `newer_than`, waited for at most `timeout_s`.
-
-        Raises:
-            TargetUnavailable: the supervisor cannot be asked.
-        """
+        """The incarnation after `newer_than`, waited for at most `timeout_s`."""
         ...
 
 
 class SupervisorRouter:
-    """Asks the supervisor actor."""
+    """Asks the supervisor actor, and after its death its successor, once it is told of it. Thread-safe."""
 
     def __init__(self, supervisor: Any) -> None:
         self._supervisor = supervisor
+        self._changed = threading.Condition()
+
+    def point_to(self, supervisor: Any) -> None:
+        """From now on this one is asked."""
+        with self._changed:
+            self._supervisor = supervisor
+            self._changed.notify_all()
 
     def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
-        """See `Router`."""
+        """See `Router`; while there is no supervisor to ask, no child is known to be up."""
         wait_s = min(timeout_s, RESOLVE_SLICE_S)
+        supervisor = self._supervisor
         try:
             answer: Resolution = ray.get(
-                self._supervisor.resolve.remote(child_id, newer_than, wait_s),
-                timeout=wait_s + RESOLVE_GRACE_S,
+                supervisor.resolve.remote(child_id, newer_than, wait_s), timeout=wait_s + RESOLVE_GRACE_S
             )
-        except (ActorDiedError, ActorUnavailableError, GetTimeoutError) as error:
-            raise TargetUnavailable(f"{child_id}: the supervisor cannot be asked where it is") from error
+        except (ActorDiedError, ActorUnavailableError, GetTimeoutError):
+            with self._changed:
+                self._changed.wait_for(lambda: self._supervisor is not supervisor, wait_s)
+            return Resolution(whereabouts=Whereabouts.COMING)
         return answer
 
 
@@ -65,8 +73,17 @@ class _Target:
 class Ref:
     """A child by name. Thread-safe; one may be shared by all threads of a process."""
 
-    def __init__(self, child_id: str, *, router: Router, clock: Clock) -> None:
+    def __init__(
+        self,
+        child_id: str,
+        *,
+        router: Router,
+        clock: Clock,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Enters `waiting()` while it blocks for somebody's answer."""
         self.child_id = child_id
+        self.waiting = waiting
         self._router = router
         self._clock = clock
         self._target: _Target | None = None
@@ -155,6 +172,10 @@ class Answer:
 
     def result(self) -> Any:
         """Waits for the answer; see `Ref.ask`. Call it once."""
+        with self._ref.waiting():
+            return self._awaited()
+
+    def _awaited(self) -> Any:
         while True:
             remaining_s = self._deadline_s - self._ref.now_s()
             if self._pending is None:

@@ -74,6 +74,10 @@ class TreeSnapshot:
     boot_id: str
     namespace: str
     supervisor: ProcessView
+    epoch: int
+    """Of the supervisor; it grows when another one takes over."""
+    standby: ProcessView | None
+    """The supervisor that waits to take over."""
     root: SupervisorView
     spares: tuple[ProcessView, ...]
     hosts_coming: int
@@ -97,7 +101,8 @@ class TreeSnapshot:
     def processes(self) -> tuple[ProcessView, ...]:
         """Every process of the session: children's, spares', the supervisor's."""
         playing = tuple(child.process for child in self.children if child.process is not None)
-        return (*playing, *self.spares, self.supervisor)
+        standby = (self.standby,) if self.standby is not None else ()
+        return (*playing, *self.spares, *standby, self.supervisor)
 
 
 _ADAPTER = TypeAdapter(TreeSnapshot)

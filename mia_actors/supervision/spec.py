@@ -1,10 +1,19 @@
 """The specification of a tree: data, checked before anything starts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
@@ -17,6 +26,9 @@ class Strategy(StrEnum):
     ONE_FOR_ONE = "one_for_one"
     ONE_FOR_ALL = "one_for_all"
     REST_FOR_ONE = "rest_for_one"
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"
+    """The one child listed is a template: copies of it are added while the supervisor runs. Each is restarted
+    alone; they are stopped all at once."""
 
 
 class Restart(StrEnum):
@@ -28,6 +40,15 @@ class Restart(StrEnum):
     """A crash, not an orderly end."""
     TEMPORARY = "temporary"
     """None, not even when a sibling's crash took it down."""
+
+
+class AutoShutdown(StrEnum):
+    """Which ends of significant children end their supervisor too. Ends that were asked for never do."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    ALL_SIGNIFICANT = "all_significant"
+    """That of the last one that was still there."""
 
 
 class OnBudgetSpent(StrEnum):
@@ -58,19 +79,39 @@ class ChildSpec(BaseModel):
     id: str = Field(pattern=ID_PATTERN, description="Name of the child, unique in the tree.")
     run: str = Field(pattern=RUN_PATTERN, description="The child's class as module:Class.")
     restart: Restart = Field(default=Restart.PERMANENT, description="Which ends are followed by a restart.")
-    shutdown_s: float = Field(
+    shutdown_s: float | None = Field(
         default=5.0,
         ge=0,
         le=600,
-        description="Seconds it may take to stop before it is killed; 0 kills at once.",
+        description="Seconds it may take to stop before it is killed; 0 kills at once, null waits for ever.",
     )
     start_within_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds it may take to start before it is killed."
+    )
+    alive_within_s: float | None = Field(
+        default=5.0,
+        ge=0.3,
+        le=600,
+        description="Seconds its process may give no sign of life before it is killed as hung; null: for ever.",
+    )
+    progress_within_s: float | None = Field(
+        default=60.0,
+        ge=0.3,
+        le=86400,
+        description="Seconds a call or loop of it may go without progress before it is killed; null: for ever.",
     )
     standby: Standby = Field(
         default=Standby.POOL, description="Where the process of its next life comes from."
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Fields of the class's Settings.")
+    significant: bool = Field(
+        default=False, description="Whether its own end may end its supervisor; see auto_shutdown."
+    )
+
+    @model_validator(mode="after")
+    def _may_be_significant(self) -> Self:
+        _check_significance(self)
+        return self
 
 
 def _kind(value: object) -> str:
@@ -109,6 +150,12 @@ class SupervisorSpec(BaseModel):
         default=OnBudgetSpent.EXIT, description="What follows one restart too many."
     )
     children: tuple[AnySpec, ...] = Field(description="Children and supervisors in start order.")
+    significant: bool = Field(
+        default=False, description="Whether its own end may end its supervisor; see auto_shutdown."
+    )
+    auto_shutdown: AutoShutdown = Field(
+        default=AutoShutdown.NEVER, description="Which ends of significant children end it too."
+    )
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
@@ -122,6 +169,40 @@ class SupervisorSpec(BaseModel):
                 )
             seen.add(spec.id)
         return self
+
+    @model_validator(mode="after")
+    def _may_be_significant(self) -> Self:
+        _check_significance(self)
+        for spec in self.children:
+            self.check_member(spec)
+        return self
+
+    @model_validator(mode="after")
+    def _template_is_one_child(self) -> Self:
+        if self.strategy is not Strategy.SIMPLE_ONE_FOR_ONE:
+            return self
+        if len(self.children) != 1 or not isinstance(self.children[0], ChildSpec):
+            raise PydanticCustomError("template", "simple_one_for_one has exactly one child, its template")
+        if self.auto_shutdown is not AutoShutdown.NEVER:
+            raise PydanticCustomError("template", "simple_one_for_one has no auto_shutdown")
+        return self
+
+    @property
+    def template(self) -> ChildSpec | None:
+        """What the children of a simple_one_for_one supervisor are copies of."""
+        only = self.children[0] if self.strategy is Strategy.SIMPLE_ONE_FOR_ONE else None
+        return only if isinstance(only, ChildSpec) else None
+
+    def check_member(self, spec: "ChildSpec | SupervisorSpec") -> None:
+        """Whether a child may belong to this supervisor.
+
+        Raises:
+            PydanticCustomError: a significant child under `auto_shutdown: never`.
+        """
+        if spec.significant and self.auto_shutdown is AutoShutdown.NEVER:
+            raise PydanticCustomError(
+                "significant", "{name} is significant and auto_shutdown is never", {"name": repr(spec.id)}
+            )
 
     def _below(
         self, place: tuple[str | int, ...]
@@ -139,6 +220,11 @@ class SupervisorSpec(BaseModel):
                 yield place, spec
 
 
+def _check_significance(spec: ChildSpec | SupervisorSpec) -> None:
+    if spec.significant and spec.restart is Restart.PERMANENT:
+        raise PydanticCustomError("significant", "a permanent child cannot be significant")
+
+
 class PoolSpec(BaseModel):
     """The warm pool: processes that have imported the heavy modules and wait for a part to play."""
 
@@ -146,3 +232,20 @@ class PoolSpec(BaseModel):
 
     hosts: int = Field(default=1, ge=0, le=64, description="Spare processes kept ready.")
     preload: tuple[str, ...] = Field(default=(), description="Modules a spare imports before it waits.")
+
+
+_CHILD: TypeAdapter[ChildSpec | SupervisorSpec] = TypeAdapter(AnySpec)
+
+
+def check_child_specs(
+    specs: Iterable[object], auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+) -> str | None:
+    """What is wrong with these children, as data or as specifications; None when a supervisor may have them."""
+    try:
+        children = tuple(_CHILD.validate_python(spec) for spec in specs)
+        SupervisorSpec(id="checked", auto_shutdown=auto_shutdown, children=children)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<"))
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    return None

@@ -6,7 +6,11 @@ Guarantees:
 * Deaths are noticed by lifelines, never by polling; a spare takes over, and is made up for in the background.
 * Every change is in the event log and in the tree file, in order, without delaying a restart.
 * When the tree is down, for whatever reason, no host of the session is left.
-* An error in the supervisor itself ends it at once; whoever started it notices and ends what it left.
+* An error in the supervisor itself ends it at once.
+* A second supervisor stands by. When the first one dies, or gives no sign of life and is killed for it, the
+  second takes over under a higher epoch: it reads what was written down ahead, adopts the children that
+  serve without disturbing them, ends and restarts the others, and has another one stand by. Hosts obey no
+  lower epoch than they have heard of.
 
 One thread owns the machine and the fleet and takes one message after the other; the actor's calls only put
 messages in and wait for what comes of them.
@@ -18,24 +22,38 @@ import os
 import queue
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
 
 from mia_actors.core.clock import SystemClock
+from mia_actors.core.errors import InvariantViolated, TransientError
+from mia_actors.supervision.activity import Stall
+from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import load_function
 from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.event_log import LoggedEvent
-from mia_actors.supervision.events import CallHalt, HaltHandled, StopTree
-from mia_actors.supervision.fleet import Fleet
+from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, StopTree
+from mia_actors.supervision.fleet import Fleet, HostHung, find_hosts
+from mia_actors.supervision.hang_watch import Hang
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
 from mia_actors.supervision.inbox import Launch, Message
 from mia_actors.supervision.messages import HostIdentity, Resolution, Whereabouts
 from mia_actors.supervision.processes import boot_id, own_process
+from mia_actors.supervision.pulse import PulseAddress, PulseReceiver
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.recorder import Recorder
-from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot
+from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot, read_tree
+from mia_actors.supervision.succession import (
+    PREDECESSOR,
+    PredecessorWatch,
+    Successor,
+    last_identities,
+    supervisor_name,
+)
+from mia_actors.supervision.tree_state import StateFile, TreeState
 from mia_actors.supervision.views import process_view, view_of
 from mia_actors.telemetry.logs import configure_logging, get_logger
 
@@ -45,6 +63,7 @@ RESOLVE_CALLS = 64
 """Callers that may wait for a child at a time; each waits a short time only and asks again."""
 HALT_WITHIN_S = 10.0
 """The halt hook has this long; then the tree is stopped without its answer."""
+TAKEN_OVER = "supervisor.taken_over"
 LOOK_EVERY_S = 1.0
 """Without messages the restarts in their windows are counted anew this often."""
 
@@ -52,49 +71,62 @@ LOOK_EVERY_S = 1.0
 class Supervisor:
     """See the module. One actor for the whole tree; nested supervisors are nodes, not processes."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, *, epoch: int, predecessor: Any = None, resumes: bool = False) -> None:
+        """Stands by as long as `predecessor` lives, if one is given, and then takes over.
+
+        `resumes` takes over at once where everybody has died.
+        """
         self._launch = launch
+        self._epoch = epoch
         self._clock = SystemClock()
         directory = Path(launch.directory)
-        configure_logging(directory=directory / LOG_FOLDER, process="supervisor")
+        self._directory = directory
+        configure_logging(directory=directory / LOG_FOLDER, process=f"supervisor-{epoch}")
         sys.path += [entry for entry in launch.search_path if entry not in sys.path]
-        self._log = get_logger(actor="supervisor")
-        self._recorder = Recorder(directory)
+        self._log = get_logger(actor="supervisor", epoch=epoch)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Message]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         """Guards the conductor and the snapshot."""
         self._done = threading.Event()
+        self._active = threading.Event()
+        self._answers: dict[int, CallAnswered | None] = {}
+        """By the number of the call; None as long as its caller waits."""
         self._snapshot: TreeSnapshot | None = None
         self._version = 0
+        self._conductor_made: Conductor | None = None
+        self._recorder_made: Recorder | None = None
+        self._state = StateFile(directory)
+        self._pulses = PulseReceiver(self._clock, self._tell_of_hang)
+        self._turned_s = self._clock.monotonic_s()
+        self._successor = Successor(launch, epoch=epoch, actor=supervisor_actor)
         context = ray.get_runtime_context()
+        self._handle = context.current_actor
         self._identity = HostIdentity(
-            host_id=launch.name,
+            host_id=supervisor_name(launch.name, epoch),
             process=own_process(),
             node_id=context.get_node_id(),
             child_id=None,
             incarnation=0,
             initialised=True,
         )
-        self._conductor = Conductor(
-            launch,
-            fleet=Fleet(
-                prefix=f"{launch.name}-host",
-                namespace=launch.namespace,
-                node_id=self._identity.node_id,
-                preload=launch.pool.preload,
-                search_path=launch.search_path,
-                supervisor=context.current_actor,
-                clock=self._clock,
-                tell=self._inbox.put,
-            ),
-            clock=self._clock,
-            post=self._post,
-            record=self._recorder.put,
-            call_halt=self._call_halt,
-        )
-        threading.Thread(target=self._guarded, name="supervision", daemon=True).start()
+        if predecessor is not None:
+            self._watch_predecessor = PredecessorWatch(
+                predecessor, self._pulses, take_over=lambda: self._activate(resumes=True), leave=self._leave
+            )
+        else:
+            self._activate(resumes=resumes)
+
+    @ray.method(concurrency_group="control")
+    def pulse_address(self) -> PulseAddress:
+        """Where this one hears who lives."""
+        return self._pulses.address
+
+    @ray.method(concurrency_group="control")
+    def await_active(self, timeout_s: float) -> bool:
+        """Whether it is the one that runs the tree; waits at most `timeout_s` for that."""
+        return self._active.wait(timeout_s)
 
     @ray.method(concurrency_group="lifeline")
     def lifeline(self) -> str:
@@ -125,6 +157,30 @@ class Supervisor:
             self._changed.wait_for(lambda: self._version > after_version, timeout_s)
         return self._seen()
 
+    @ray.method(concurrency_group="control")
+    def administer(self, call: Call, timeout_s: float) -> CallAnswered | None:
+        """Makes a call on the tree; None when the answer is not known after `timeout_s`, and never will be."""
+        number = next(self._numbers)
+        with self._changed:
+            self._answers[number] = None
+            self._inbox.put(replace(call, call_id=number))
+            self._changed.wait_for(
+                lambda: self._answers[number] is not None or self._done.is_set(), timeout_s
+            )
+            return self._answers.pop(number)
+
+    @ray.method(concurrency_group="control")
+    def which_children(self, supervisor_id: str) -> tuple[ChildEntry, ...] | None:
+        """The children of a supervisor in start order; None when it is not up."""
+        with self._changed:
+            return self._conductor.machine.which_children(supervisor_id)
+
+    @ray.method(concurrency_group="control")
+    def count_children(self, supervisor_id: str) -> ChildCounts | None:
+        """How many children a supervisor has; None when it is not up."""
+        with self._changed:
+            return self._conductor.machine.count_children(supervisor_id)
+
     @ray.method(concurrency_group="resolve")
     def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
         """Where a child lives; waits at most `timeout_s` for an incarnation after `newer_than`."""
@@ -139,31 +195,133 @@ class Supervisor:
             self._changed.wait_for(is_settled, timeout_s)
         return found
 
+    # --- becoming the one ---
+
+    def _activate(self, *, resumes: bool) -> None:
+        threading.Thread(target=self._guarded, args=(resumes,), name="supervision", daemon=True).start()
+
+    def _leave(self) -> None:
+        """The tree came to its end without this one."""
+        self._done.set()
+
+    def _tell_of_hang(self, hang: Hang) -> None:
+        if hang.host_id == PREDECESSOR:
+            self._watch_predecessor.kill(hang.cause)
+        else:
+            self._inbox.put(HostHung(host_id=hang.host_id, cause=hang.cause))
+
+    def _conduct(self, state: TreeState | None) -> Conductor:
+        return Conductor(
+            self._launch,
+            epoch=self._epoch,
+            state=state,
+            write_ahead=self._state.write,
+            fleet=Fleet(
+                prefix=self._launch.name,
+                epoch=self._epoch,
+                namespace=self._launch.namespace,
+                node_id=self._identity.node_id,
+                preload=self._launch.pool.preload,
+                search_path=self._launch.search_path,
+                supervisor=self._handle,
+                pulses=self._pulses.address,
+                clock=self._clock,
+                tell=self._inbox.put,
+            ),
+            clock=self._clock,
+            post=self._post,
+            record=self._recorder.put,
+            call_halt=self._call_halt,
+            answer=self._keep_answer,
+            watch=self._pulses,
+        )
+
+    def _begin(self) -> None:
+        self._recorder_made = Recorder(self._directory)
+        self._conductor_made = self._conduct(None)
+        self._state.write(self._conductor.machine.state(epoch=self._epoch))
+        self._conductor.begin()
+
+    def _take_over(self) -> None:
+        began_s = self._clock.monotonic_s()
+        state, last = self._state.read(), read_tree(self._directory)
+        if state is None:
+            raise InvariantViolated("there is no tree to take over")
+        self._recorder_made = Recorder(self._directory)
+        self._version = last.version if last is not None else 0
+        self._conductor_made = self._conduct(state)
+        self._state.write(state.model_copy(update={"epoch": self._epoch}))
+        known = last_identities(last) if last is not None else {}
+        found = find_hosts(self._launch.name, self._launch.namespace, known)
+        self._conductor.take_over(found, stopping=state.stopping)
+        took_ms = round((self._clock.monotonic_s() - began_s) * 1000, 3)
+        self._recorder.put(
+            LoggedEvent(
+                time_ns=self._clock.now_ns(),
+                node=self._launch.tree.id,
+                incarnation=self._epoch,
+                event=TAKEN_OVER,
+                cause=f"epoch {state.epoch} died; {len(self._conductor.playing)} children adopted",
+                pid=self._identity.process.pid,
+                start_ms=took_ms,
+            )
+        )
+
+    @property
+    def _conductor(self) -> Conductor:
+        if self._conductor_made is None:
+            raise TransientError("this supervisor stands by")
+        return self._conductor_made
+
+    @property
+    def _recorder(self) -> Recorder:
+        if self._recorder_made is None:
+            raise TransientError("this supervisor stands by")
+        return self._recorder_made
+
     # --- the thread that owns the tree ---
 
-    def _guarded(self) -> None:
+    def _guarded(self, resumes: bool) -> None:  # noqa: FBT001 - a thread's target
         try:
-            self._run()
-        except BaseException:  # noqa: BLE001 - whatever it is, a tree without its supervisor must not run on
+            self._run(resumes=resumes)
+        except BaseException:  # noqa: BLE001 - whatever it is, its successor starts from what is written down
             self._log.exception("supervisor.crashed")
-            self._recorder.close()
+            if self._recorder_made is not None:
+                self._recorder_made.close()
             os._exit(EXIT_CODE_CRASH)
 
-    def _run(self) -> None:
+    def _run(self, *, resumes: bool) -> None:
         with self._changed:
-            self._conductor.begin()
+            if resumes:
+                self._take_over()
+            else:
+                self._begin()
+        self._active.set()
         self._publish()
+        self._successor.begin(self._handle, self._turned)
         while not self._conductor.finished:
             message = self._next()
+            self._turned_s = self._clock.monotonic_s()
             if message is not None:
                 with self._changed:
                     self._conductor.take(message)
                     self._changed.notify_all()
             if self._inbox.empty() and (message is not None or self._is_outdated()):
                 self._publish()
+        self._successor.end()
         self._publish()
         self._recorder.close()
-        self._done.set()
+        with self._changed:
+            self._done.set()
+            self._changed.notify_all()
+
+    def _turned(self) -> Stall:
+        """For how long the loop that owns the tree has not turned."""
+        return Stall(what="its loop", for_s=self._clock.monotonic_s() - self._turned_s)
+
+    def _keep_answer(self, answer: CallAnswered) -> None:
+        if answer.call_id in self._answers:  # its caller still waits
+            self._answers[answer.call_id] = answer
 
     def _next(self) -> Message | None:
         """The next message or due timer; None after a while without any."""
@@ -186,8 +344,9 @@ class Supervisor:
         return view_of(conductor.machine.root, conductor.playing, self._clock.monotonic_s())
 
     def _is_outdated(self) -> bool:
-        """Whether time alone changed something: restarts leave their window."""
-        return self._snapshot is None or self._snapshot.root != self._view()
+        """Whether something changed without a message: restarts leave their window, who stands by comes and goes."""
+        seen = self._snapshot
+        return seen is None or seen.root != self._view() or seen.standby != self._successor.view()
 
     def _publish(self) -> None:
         conductor, outcome = self._conductor, self._conductor.machine.outcome
@@ -202,6 +361,8 @@ class Supervisor:
                 boot_id=boot_id(),
                 namespace=self._launch.namespace,
                 supervisor=process_view(self._identity),
+                epoch=self._epoch,
+                standby=self._successor.view(),
                 root=self._view(),
                 spares=tuple(
                     process_view(host.identity)

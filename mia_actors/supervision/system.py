@@ -4,6 +4,7 @@ import importlib.util
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,9 @@ from ray.exceptions import GetTimeoutError, RayError
 from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.errors import ConfigError, PermanentError, TargetUnavailable
 from mia_actors.core.ids import RandomIds
+from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import check_child, load_function
+from mia_actors.supervision.events import Call, CallAnswered, StartChildCall
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
@@ -23,32 +26,47 @@ from mia_actors.supervision.ray_actors import create_on_node, when_done
 from mia_actors.supervision.ray_runtime import ray_failure, runs_own_ray
 from mia_actors.supervision.ref import Ref, SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
+from mia_actors.supervision.succession import epoch_of, supervisor_name
 from mia_actors.supervision.supervisor import supervisor_actor
 from mia_actors.telemetry.logs import get_logger
 
 CREATE_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 5.0
+ADMINISTER_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.5
 """Longest single wait in Ray, so that a signal to the driver is served in between."""
 END_WITHIN_S = 10.0
+SUCCEED_WITHIN_S = 30.0
+"""When nobody runs the tree so long after its supervisor died, it is ended."""
+SUCCESSORS_MAX = 3
+"""So many may die before they have taken over."""
+SUCCESSIONS_MAX = 20
+SUCCESSIONS_PERIOD_S = 60.0
+"""More deaths of supervisors within it end the tree."""
 BROKEN_STOP_WITHIN_S = 3.0
 """An orderly stop may take this long when Ray is broken: a few seconds later Ray ends every process of its own."""
 
 
 class System:
-    """A running tree. If its supervisor dies, every host of it is ended and `failed` says so."""
+    """A running tree. Its supervisor may die: the one that stands by takes over, or a new one that is made here.
 
-    def __init__(self, supervisor: Any, identity: HostIdentity, directory: Path, namespace: str) -> None:
+    When that fails, every process of the tree is ended and `failed` says so.
+    """
+
+    def __init__(self, launch: Launch, supervisor: Any, identity: HostIdentity) -> None:
+        self._launch = launch
+        self._router = SupervisorRouter(supervisor)
+        self._lost_s: deque[float] = deque(maxlen=SUCCESSIONS_MAX + 1)
         self._supervisor = supervisor
         self._identity = identity
-        self._directory = directory
-        self._namespace = namespace
+        self._directory = Path(launch.directory)
+        self._namespace = launch.namespace
         self._clock: Clock = SystemClock()
         self._log = get_logger(actor="system")
         self._failed: str | None = None
         self._ended = threading.Event()
-        """The supervisor said how the tree ended, or died; what it left is ended too."""
+        """The supervisor said how the tree ended, or nobody could take over; what was left is ended too."""
         self._stopping = False
         self._stopped = False
         when_done(supervisor.lifeline.remote(), self._lifeline_ended)
@@ -80,7 +98,7 @@ class System:
         directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True)
         launch = Launch(
-            name=f"supervisor-{RandomIds().new_id()}",
+            name=f"tree-{RandomIds().new_id()}",
             tree=tree,
             pool=pool,
             session=session,
@@ -89,20 +107,13 @@ class System:
             halt_hook=halt_hook,
             search_path=tuple(str(Path(entry).absolute()) for entry in sys.path),
         )
-        node_id = ray.get_runtime_context().get_node_id()
-        supervisor = create_on_node(
-            supervisor_actor(),
-            launch.name,
-            namespace=namespace,
-            node_id=node_id,
-            arguments={"launch": launch},
-        )
+        supervisor = _create_supervisor(launch, epoch=1)
         try:
             identity: HostIdentity = ray.get(supervisor.identity.remote(), timeout=CREATE_WITHIN_S)
         except (RayError, GetTimeoutError) as error:
             ray.kill(supervisor)
             raise PermanentError(f"the supervisor did not start: {error}") from error
-        system = cls(supervisor, identity, directory, namespace)
+        system = cls(launch, supervisor, identity)
         if on_progress is not None:
             watching = (on_progress,)
             threading.Thread(target=system._watch, args=watching, name="progress", daemon=True).start()
@@ -121,7 +132,7 @@ class System:
 
     def ref(self, child_id: str) -> Ref:
         """A way to ask a child by name."""
-        return Ref(child_id, router=SupervisorRouter(self._supervisor), clock=self._clock)
+        return Ref(child_id, router=self._router, clock=self._clock)
 
     def tree(self) -> TreeSnapshot:
         """The tree as it is, or as it last was when its supervisor is gone.
@@ -154,9 +165,8 @@ class System:
                 raise TargetUnavailable(f"the tree was not up within {timeout_s:g} s: {pending} is not")
             try:
                 tree = self._changes(after_version=version, wait_s=min(remaining_s, LOOK_EVERY_S))
-            except RayError:
-                self._ended.wait(ANSWER_WITHIN_S)
-                self._failed = self._failed or "the supervisor does not answer"
+            except RayError:  # it died: somebody takes over, or `failed` says why not
+                self._ended.wait(LOOK_EVERY_S)
                 continue
             if tree.outcome is not None:
                 raise PermanentError(f"the tree did not start: {tree.outcome}")
@@ -176,6 +186,47 @@ class System:
         sent = ray.get(self._supervisor.kill.remote(child_id, signal_number), timeout=ANSWER_WITHIN_S)
         if not sent:
             raise TargetUnavailable(f"{child_id} has no process now")
+
+    def administer(self, call: Call, timeout_s: float = ADMINISTER_WITHIN_S) -> CallAnswered:
+        """Starts, terminates, restarts or deletes a child of the running tree, as `call` says; its answer.
+
+        Raises:
+            ConfigError: the class or the settings of a child to be added are not what they should be.
+            TargetUnavailable: no answer within `timeout_s`; the call may still be carried out.
+        """
+        if isinstance(call, StartChildCall):
+            below = call.spec
+            specs = [below] if isinstance(below, ChildSpec) else [one for _, one in below.child_specs()]
+            for spec in specs:
+                check_child(spec)
+        answer: CallAnswered | None = self._ask_supervisor(
+            self._supervisor.administer.remote(call, timeout_s), timeout_s + ANSWER_WITHIN_S
+        )
+        if answer is None:
+            raise TargetUnavailable(f"no answer within {timeout_s:g} s to {call}")
+        return answer
+
+    def which_children(self, supervisor_id: str) -> tuple[ChildEntry, ...] | None:
+        """The children of a supervisor in start order; None when it is not up.
+
+        Raises:
+            TargetUnavailable: the supervisor actor does not answer.
+        """
+        found: tuple[ChildEntry, ...] | None = self._ask_supervisor(
+            self._supervisor.which_children.remote(supervisor_id), ANSWER_WITHIN_S
+        )
+        return found
+
+    def count_children(self, supervisor_id: str) -> ChildCounts | None:
+        """How many children a supervisor has; None when it is not up.
+
+        Raises:
+            TargetUnavailable: the supervisor actor does not answer.
+        """
+        found: ChildCounts | None = self._ask_supervisor(
+            self._supervisor.count_children.remote(supervisor_id), ANSWER_WITHIN_S
+        )
+        return found
 
     def stop(self, timeout_s: float = 60.0) -> None:
         """Stops the tree in reverse order, then the spares, then the supervisor; nothing when that is done already.
@@ -210,7 +261,10 @@ class System:
                 return
 
     def _end_processes(self) -> None:
-        """Ends the supervisor first, so that it starts nothing more, then what is recorded of the session."""
+        """Ends who stands by, then the supervisor, so that nothing more is started; then what is recorded."""
+        tree = read_tree(self._directory)
+        if tree is not None and tree.standby is not None:
+            tree.standby.process.kill(END_WITHIN_S)
         self._identity.process.kill(END_WITHIN_S)
         tree = read_tree(self._directory)
         recorded = [view.process for view in tree.processes] if tree is not None else []
@@ -219,11 +273,20 @@ class System:
             raise PermanentError(f"processes that do not end: {', '.join(str(one.pid) for one in left)}")
 
     def _end_unrecorded(self) -> None:
-        """Ends what Ray still knows by name: hosts that were being made when the supervisor died."""
-        for actor in ray.util.list_named_actors(all_namespaces=True):
-            if actor["namespace"] == self._namespace and actor["name"].startswith(self._identity.host_id):
-                with suppress(ValueError, RayError):  # gone in the meantime
-                    ray.kill(ray.get_actor(actor["name"], namespace=self._namespace))
+        """Ends what Ray still knows by name: processes that were being made when the supervisor died."""
+        for name in self._named():
+            with suppress(ValueError, RayError):  # gone in the meantime
+                ray.kill(ray.get_actor(name, namespace=self._namespace))
+
+    def _named(self) -> list[str]:
+        """Actor names of this tree that Ray knows."""
+        return [
+            actor["name"]
+            for actor in ray.util.list_named_actors(all_namespaces=True)
+            if actor["namespace"] == self._namespace and actor["name"].startswith(self._launch.name)
+        ]
+
+    # --- the death of the supervisor ---
 
     def _lifeline_ended(self, outcome: str | None, error: BaseException | None) -> None:
         if error is None:
@@ -235,14 +298,79 @@ class System:
             threading.Thread(target=self._supervisor_lost, args=(error,), name="supervisor-lost").start()
 
     def _supervisor_lost(self, error: BaseException) -> None:
-        self._log.error("supervisor.lost", error=str(error))
+        now_s = self._clock.monotonic_s()
+        self._lost_s.append(now_s)
+        too_often = len(self._lost_s) > SUCCESSIONS_MAX and now_s - self._lost_s[0] < SUCCESSIONS_PERIOD_S
+        self._log.warning("supervisor.lost", error=str(error), times=len(self._lost_s))
+        try:
+            succeeded = not too_often and self._follow_successor()
+        except RayError:
+            self._log.exception("supervisor.not_succeeded")
+            succeeded = False
+        if succeeded or self._stopping:
+            return
         try:
             self._end_processes()
             self._end_unrecorded()
         except (PermanentError, RayError):
             self._log.exception("system.not_ended")
-        self._failed = "the supervisor died; every process of the tree was ended"
+        self._failed = "the supervisor died and nobody took over; every process of the tree was ended"
         self._ended.set()
+
+    def _follow_successor(self) -> bool:
+        """Waits for whoever takes over, or makes somebody who does; False when nobody did in time."""
+        deadline_s = self._clock.monotonic_s() + SUCCEED_WITHIN_S
+        own_epoch = epoch_of(self._identity.host_id, self._launch.name) or 0
+        dead = {own_epoch}
+        while self._clock.monotonic_s() < deadline_s and not self._stopping and ray_failure() is None:
+            known = {epoch_of(name, self._launch.name): name for name in self._named()}
+            waiting = sorted(epoch for epoch in known if epoch is not None and epoch > own_epoch)
+            alive = [epoch for epoch in waiting if epoch not in dead]
+            if not alive:
+                if len(dead) > SUCCESSORS_MAX:
+                    return False
+                made = max([own_epoch, *dead, *waiting]) + 1
+                _create_supervisor(self._launch, epoch=made, resumes=True)
+                alive = [made]
+            for epoch in alive:
+                if self._is_active(epoch):
+                    return True
+                if not self._lives(epoch):
+                    dead.add(epoch)
+        return False
+
+    def _is_active(self, epoch: int) -> bool:
+        """Whether the supervisor of that epoch runs the tree; if so it is the one from now on."""
+        try:
+            supervisor: Any = ray.get_actor(
+                supervisor_name(self._launch.name, epoch), namespace=self._namespace
+            )
+            if not ray.get(supervisor.await_active.remote(LOOK_EVERY_S), timeout=ANSWER_WITHIN_S):
+                return False
+            self._identity = ray.get(supervisor.identity.remote(), timeout=ANSWER_WITHIN_S)
+        except (ValueError, RayError):
+            return False
+        self._supervisor = supervisor
+        self._router.point_to(supervisor)
+        when_done(supervisor.lifeline.remote(), self._lifeline_ended)
+        self._log.info("supervisor.followed", epoch=epoch)
+        return True
+
+    def _lives(self, epoch: int) -> bool:
+        try:
+            supervisor: Any = ray.get_actor(
+                supervisor_name(self._launch.name, epoch), namespace=self._namespace
+            )
+            ray.get(supervisor.identity.remote(), timeout=ANSWER_WITHIN_S)
+        except (ValueError, RayError):
+            return False
+        return True
+
+    def _ask_supervisor(self, pending: Any, timeout_s: float) -> Any:
+        try:
+            return ray.get(pending, timeout=timeout_s)
+        except RayError as error:  # its timeout is one
+            raise TargetUnavailable("the supervisor does not answer") from error
 
     def _changes(self, *, after_version: int, wait_s: float) -> TreeSnapshot:
         pending = self._supervisor.changes.remote(after_version, wait_s)
@@ -255,12 +383,23 @@ class System:
             try:
                 tree = self._changes(after_version=version, wait_s=LOOK_EVERY_S)
             except RayError:
-                return
+                self._ended.wait(LOOK_EVERY_S)
+                continue
             if tree.version != version:
                 on_progress(tree)
             if tree.root.state == "up" or tree.outcome is not None:
                 return
             version = tree.version
+
+
+def _create_supervisor(launch: Launch, *, epoch: int, resumes: bool = False) -> Any:
+    return create_on_node(
+        supervisor_actor(),
+        supervisor_name(launch.name, epoch),
+        namespace=launch.namespace,
+        node_id=ray.get_runtime_context().get_node_id(),
+        arguments={"launch": launch, "epoch": epoch, "resumes": resumes},
+    )
 
 
 def _check(tree: SupervisorSpec, pool: PoolSpec, halt_hook: str | None) -> None:

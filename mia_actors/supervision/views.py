@@ -45,7 +45,7 @@ def _child_view(node: ChildNode, host: Host | None) -> ChildView:
         run=node.spec.run,
         state=node.state.value,
         incarnation=node.incarnation,
-        restarts=max(0, node.incarnation - 1),
+        restarts=max(0, node.incarnation - node.lives_before - 1),
         process=process_view(identity) if identity is not None else None,
         last_exit=node.last_exit.value if node.last_exit is not None else None,
         last_cause=node.last_cause,

@@ -266,14 +266,15 @@ def test_a_tree_that_is_not_up_in_time_says_what_it_waits_for(
         system.wait_up(0.5)
 
 
-def test_when_the_supervisor_dies_everything_it_left_is_ended(
-    start_system: StartSystem, tree_of: TreeOf, eventually: Eventually
+def test_when_nobody_can_take_over_everything_is_ended(
+    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path, eventually: Eventually
 ) -> None:
     system = start_system(tree_of("a", "b"), hosts=1)
-    eventually(lambda: system.tree().spares)
+    eventually(lambda: system.tree().spares and system.tree().standby)
     tree = system.tree()
+    (tmp_path / "supervisor_state.json").write_text("no longer what it was")
     os.kill(tree.supervisor.pid, signal.SIGKILL)
-    assert "supervisor died" in eventually(lambda: system.failed)
+    assert "nobody took over" in eventually(lambda: system.failed, 60)
     assert all_gone(tree)
     with pytest.raises(TargetUnavailable):
         system.ref("a").ask("who", timeout_s=5)

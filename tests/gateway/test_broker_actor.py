@@ -29,6 +29,7 @@ from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.process import GatewayProcess
 from mia_actors.exchange.tape import TapeSelection, load_tape
 from mia_actors.store.market_journal import MarketJournal
+from mia_actors.supervision.activity import Activity
 
 pytestmark = pytest.mark.gateway
 BARS = 6
@@ -51,6 +52,8 @@ class FakeContext:
         self.clock = SystemClock()
         self.crashed: BaseException | None = None
         self.crash_seen = threading.Event()
+        activity = Activity(self.clock)
+        self.loop, self.progress = activity.doing, activity.progress
 
     def crash(self, error: BaseException) -> None:
         """The process would end here."""

@@ -8,7 +8,7 @@ from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.core.errors import TransientError
 from mia_actors.exchange.gateway.control_client import ControlClient
 from tests.gateway.raw_client import RawClient
-from tests.gateway.tws_market import HOST, TRADER, Market, until
+from tests.gateway.tws_market import HOST, MASTER, TRADER, Market, far_limit, taken, trading, until
 
 pytestmark = pytest.mark.gateway
 SMALL_PER_BASE = 12
@@ -132,3 +132,30 @@ def test_client_that_starts_twice_keeps_its_first_id_and_frees_it(market: Market
 
 async def _free_of_clients(market: Market) -> None:
     await until(lambda: market.control.status()["clients"] == [], "the ids are free")
+
+
+def test_a_dropped_client_is_cut_off_and_its_id_is_free_at_once(market: Market) -> None:
+    async def scenario() -> None:
+        first, other = await market.client(), await market.client(MASTER)
+        assert market.control.drop(TRADER) is True
+        assert market.control.status()["clients"] == [MASTER]
+        await until(lambda: not first.ib.isConnected(), "the client notices")
+        assert market.control.drop(TRADER) is False
+        assert other.ib.isConnected()
+        again = await market.client()
+        assert again.ib.isConnected()
+        assert market.control.status()["clients"] == [TRADER, MASTER]
+
+    market.play(scenario())
+
+
+def test_orders_of_a_dropped_client_go_on_and_the_control_port_lists_them(market: Market) -> None:
+    async def scenario() -> None:
+        client, price = await trading(market)
+        await taken(market, client, [far_limit(price, "MIA.one")])
+        market.control.drop(TRADER)
+        (listed,) = market.control.orders()
+        assert (listed["order_ref"], listed["client_id"]) == ("MIA.one", TRADER)
+        assert (listed["state"], listed["filled"]) == ("working", 0)
+
+    market.play(scenario())

@@ -26,13 +26,22 @@ LOOK_EVERY_S = 0.01
 Condition = Callable[[sqlite3.Connection], bool]
 
 
+def _leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
+    if "children" not in node:
+        return [node]
+    return [leaf for child in node["children"] for leaf in _leaves(child)]
+
+
 def loose_config(folder: Path) -> Path:
-    """The shipped tree with the ensemble's gate at the base rate, so that a short session trades both ways."""
+    """The shipped tree with the ensemble's gate at the base rate, so that a short session trades both ways.
+
+    What hangs is found sooner than it would be.
+    """
     document = yaml.safe_load((ROOT / "supervision.yaml").read_text())
-    for group in document["tree"]["children"]:
-        for child in group.get("children", []):
-            if child["id"] == "ensemble":
-                child["settings"] = {"models": str(ROOT / "models"), "approve_above": 0.5}
+    for child in _leaves(document["tree"]):
+        child["alive_within_s"] = 2.0
+        if child["id"] == "ensemble":
+            child["settings"] = {"models": str(ROOT / "models"), "approve_above": 0.5}
     path = folder / "supervision.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
@@ -63,13 +72,15 @@ class Session:
     arguments: Sequence[str] = TAPE
     killed: list[tuple[str, int]] = field(default_factory=list)
 
-    def run(self, kills: Sequence[tuple[Condition, str]] = ()) -> tuple[int, dict[str, Any]]:
-        """Exit code and JSON; kills each child by SIGKILL, in order, as its condition comes true."""
+    def run(
+        self, kills: Sequence[tuple[Condition, str]] = (), number: signal.Signals = signal.SIGKILL
+    ) -> tuple[int, dict[str, Any]]:
+        """Exit code and JSON; sends each child the signal, in order, as its condition comes true."""
         process = self.start()
         due = list(kills)
         deadline = time.monotonic() + RUN_WITHIN_S
         while process.poll() is None and time.monotonic() < deadline:
-            if due and self.holds(due[0][0]) and self.kill(due[0][1]):
+            if due and self.holds(due[0][0]) and self.kill(due[0][1], number):
                 due.pop(0)
             time.sleep(LOOK_EVERY_S)
         return self.result(process)
@@ -125,15 +136,20 @@ class Session:
             assert time.monotonic() < deadline, "the condition never held"
             time.sleep(LOOK_EVERY_S)
 
-    def kill(self, child_id: str) -> bool:
-        """SIGKILL to a child's process; false when it has none right now that was not killed before."""
+    def kill(self, child_id: str, number: signal.Signals = signal.SIGKILL) -> bool:
+        """The signal to a child's process; false when it has none right now that was not killed before.
+
+        `supervisor` names the one that runs the tree and `standby` the one that waits.
+        """
         folder = self.folder
         tree = read_tree(folder) if folder is not None else None
-        views = {view.id: view for view in tree.children} if tree else {}
-        process = views[child_id].process if child_id in views else None
+        processes = {view.id: view.process for view in tree.children} if tree else {}
+        if tree is not None:
+            processes |= {"supervisor": tree.supervisor, "standby": tree.standby}
+        process = processes.get(child_id)
         if process is None or not process.process.alive() or (child_id, process.pid) in self.killed:
             return False
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, number)
         self.killed.append((child_id, process.pid))
         return True
 

@@ -1,5 +1,6 @@
 """The theorem: whatever is killed, the ledger is byte-identical to the undisturbed one and to the backtest's."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -57,5 +58,37 @@ def test_everything_killed_around_one_entry_changes_nothing(session: Session, re
     code, document = session.run(kills)
     assert len(session.killed) == 5
     assert document["restarts"] >= 5
+    assert session.ledger() == reference[1]
+    assert code == 0
+
+
+def test_hung_children_change_nothing(session: Session, reference: Reference) -> None:
+    """Stopped in the middle of an entry, with the position open, and flat; found, killed, replaced."""
+    hangs = [
+        (entering, "execution"),
+        (after_cycles(60), "guardian"),
+        (after_cycles(150), "broker"),
+        (after_cycles(250), "cycle"),
+        (after_cycles(320), "features.5m"),
+    ]
+    code, document = session.run(hangs, signal.SIGSTOP)
+    assert len(session.killed) == len(hangs)
+    assert document["restarts"] >= len(hangs)
+    assert session.ledger() == reference[1]
+    assert code == 0
+
+
+def test_supervisors_that_die_change_nothing(session: Session, reference: Reference) -> None:
+    """The one that runs the tree, alone, with a child, and with the one that stands by."""
+    kills = [
+        (after_cycles(60), "supervisor"),
+        (after_cycles(150), "supervisor"),
+        (after_cycles(150), "broker"),
+        (after_cycles(250), "standby"),
+        (after_cycles(250), "supervisor"),
+    ]
+    code, document = session.run(kills)
+    assert len(session.killed) == len(kills)
+    assert document["restarts"] == 1
     assert session.ledger() == reference[1]
     assert code == 0

@@ -1,6 +1,8 @@
 """One connected API client: greeting, requests, and what it is told."""
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -22,6 +24,8 @@ MESSAGES_PER_S_MAX = 50
 START_API = 71
 CONTRACT = slice(2, 14)
 EXECUTION_FILTER = slice(3, 10)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""`SO_LINGER`: on, for no time at all."""
 
 
 class ApiClient(asyncio.Protocol):
@@ -103,6 +107,16 @@ class ApiClient(asyncio.Protocol):
         self.flush()
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Resets the connection: what is queued here and what the client sent but was not read is lost."""
+        self._out.clear()
+        if self._transport is None:
+            return
+        peer = self._transport.get_extra_info("socket")
+        if peer is not None:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._transport.abort()
 
     def send(self, fields: Sequence[Field]) -> None:
         """Queues a frame; `flush` writes all that is queued at once."""

@@ -2,8 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from mia_actors.exchange.gateway.server import Gateway, Role
+
+Request: TypeAlias = dict[str, Any]
+Answer: TypeAlias = dict[str, object]
 
 
 async def serve_control(gateway: Gateway, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -23,18 +28,33 @@ async def serve_control(gateway: Gateway, reader: asyncio.StreamReader, writer: 
 def _answer(gateway: Gateway, line: bytes) -> dict[str, object]:
     try:
         request = json.loads(line)
-        operation = request["op"]
-        if operation == "ack":
-            finished = gateway.acknowledge(Role(request["role"]), int(request["until_ns"]))
-            return {"ok": True, "finished": finished}
-        if operation == "start":
-            gateway.start()
-            return {"ok": True}
-        if operation == "status":
-            return {"ok": True, **gateway.status()}
-        if operation == "stop":
-            gateway.on_stop()
-            return {"ok": True}
+        operation = OPERATIONS.get(request["op"])
+        if operation is not None:
+            return {"ok": True, **operation(gateway, request)}
     except (ValueError, KeyError, TypeError) as error:
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}
-    return {"ok": False, "error": f"op {operation!r}; allowed: ack, start, status, stop"}
+    return {"ok": False, "error": f"op {request['op']!r}; allowed: {', '.join(sorted(OPERATIONS))}"}
+
+
+def _ack(gateway: Gateway, request: Request) -> Answer:
+    return {"finished": gateway.acknowledge(Role(request["role"]), int(request["until_ns"]))}
+
+
+def _start(gateway: Gateway, _request: Request) -> Answer:
+    gateway.start()
+    return {}
+
+
+def _stop(gateway: Gateway, _request: Request) -> Answer:
+    gateway.on_stop()
+    return {}
+
+
+OPERATIONS: dict[str, Callable[[Gateway, Request], Answer]] = {
+    "ack": _ack,
+    "drop": lambda gateway, request: {"dropped": gateway.drop(int(request["client_id"]))},
+    "orders": lambda gateway, _: {"orders": gateway.orders()},
+    "start": _start,
+    "status": lambda gateway, _: gateway.status(),
+    "stop": _stop,
+}

@@ -28,6 +28,15 @@ class ControlClient:
         """Acknowledges for a role; true when the tape has nothing after that time."""
         return bool(self._ask({"op": "ack", "role": role, "until_ns": until_ns})["finished"])
 
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order of every client: permanent number, client, reference, state, contracts filled."""
+        found: list[dict[str, Any]] = self._ask({"op": "orders"})["orders"]
+        return found
+
+    def drop(self, client_id: int) -> bool:
+        """Resets a client's connection; false when it has none now."""
+        return bool(self._ask({"op": "drop", "client_id": client_id})["dropped"])
+
     def stop(self) -> None:
         """Ends the gateway."""
         self._ask({"op": "stop"})

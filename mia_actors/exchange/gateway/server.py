@@ -135,6 +135,29 @@ class Gateway:
         if client.client_id is not None and self._clients.get(client.client_id) is client:
             del self._clients[client.client_id]
 
+    def drop(self, client_id: int) -> bool:
+        """Cuts a client's connection without a word; false when it has none."""
+        client = self._clients.get(client_id)
+        if client is None:
+            return False
+        self.forget(client)
+        client.abort()
+        self._log.warning("client.dropped", client_id=client_id)
+        return True
+
+    def orders(self) -> list[dict[str, object]]:
+        """Every order of every client, as the control port tells it."""
+        return [
+            {
+                "perm_id": order.perm_id,
+                "client_id": order.client_id,
+                "order_ref": order.order_ref,
+                "state": order.state.value,
+                "filled": order.filled,
+            }
+            for order in self.exchange.orders()
+        ]
+
     def note_malformed(self, text: str) -> None:
         """Counts what could not be read."""
         self.malformed += 1

@@ -1,5 +1,6 @@
 """Children for tests: small, and with every bad habit a child can have."""
 
+import ctypes
 import os
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import InvariantViolated, OrderRejected, TransientError
-from mia_actors.supervision.child import ChildContext
+from mia_actors.supervision.child import ChildContext, Declined
 
 CLOCK = SystemClock()
 
@@ -29,6 +30,7 @@ class DiarySettings(BaseModel):
     fail_while: str = Field(default="", description="Starting fails while this file exists.")
     stop_takes_s: float = Field(default=0, ge=0, description="Time the stop takes.")
     start_takes_s: float = Field(default=0, ge=0, description="Time the start takes.")
+    declines: bool = Field(default=False, description="Whether it says that there is nothing to do.")
 
 
 class Diarist:
@@ -42,6 +44,8 @@ class Diarist:
 
     def start(self) -> None:
         CLOCK.sleep_s(self._settings.start_takes_s)
+        if self._settings.declines:
+            raise Declined("nothing to do")
         if self._settings.fail_while and Path(self._settings.fail_while).exists():
             self._note("failed")
             raise RuntimeError("told to fail")
@@ -133,3 +137,70 @@ def write_reason(reason: str, session: Any) -> None:
 def raise_instead(reason: str, session: Any) -> None:
     """A halt hook that fails."""
     raise OrderRejected(reason)
+
+
+class NoSettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sleeper:
+    """Gets stuck in every way there is."""
+
+    Settings = NoSettings
+    work_threads = 4
+
+    def __init__(self, _: NoSettings, context: ChildContext) -> None:
+        self._context = context
+        self._locks = (threading.Lock(), threading.Lock())
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def who(self) -> tuple[int, int]:
+        return self._context.incarnation, os.getpid()
+
+    def sleep(self, seconds: float) -> int:
+        CLOCK.sleep_s(seconds)
+        return self._context.incarnation
+
+    def plod(self, seconds: float) -> int:
+        """Takes as long, and says that it gets on."""
+        ends_s = CLOCK.monotonic_s() + seconds
+        while CLOCK.monotonic_s() < ends_s:
+            CLOCK.sleep_s(0.1)
+            self._context.progress()
+        return self._context.incarnation
+
+    def wait_for(self, child_id: str, seconds: float) -> tuple[int, int]:
+        """As long as another child takes, by that one's own word."""
+        answer: int = self._context.ref(child_id).ask("plod", seconds)
+        return self._context.incarnation, answer
+
+    def hold_the_interpreter(self) -> None:
+        ctypes.PyDLL(None).sleep(60)
+
+    def deadlock(self) -> None:
+        """Two threads, two locks, opposite orders."""
+        first, second = self._locks
+        both = threading.Barrier(2)
+
+        def other() -> None:
+            with second:
+                both.wait()
+                first.acquire()
+
+        threading.Thread(target=other, daemon=True).start()
+        with first:
+            both.wait()
+            second.acquire()
+
+    def loop_once(self) -> None:
+        """A loop of its own that turns once and then no more."""
+
+        def run() -> None:
+            with self._context.loop("the loop"):
+                self._context.progress()
+                CLOCK.sleep_s(60)
+
+        threading.Thread(target=run, daemon=True).start()

@@ -117,6 +117,8 @@ def test_hosts_recorded_in_a_tree_file_are_ended(sleeper: Sleepers, tmp_path: Pa
         root=root,
         spares=(view(host),),
         hosts_coming=0,
+        epoch=1,
+        standby=None,
     )
     write_tree(session, tree)
     assert clean_leftovers(tmp_path) == 2

@@ -14,10 +14,12 @@ from mia_actors.supervision.events import (
     HaltHandled,
     KillChild,
     StartChild,
+    StartChildCall,
     StartTree,
     StopTree,
 )
 from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode
+from mia_actors.supervision.spec import ChildSpec
 
 WorldOf = Callable[..., Any]
 
@@ -225,6 +227,20 @@ def test_others_are_served_between_two_attempts_to_restart(world_of: WorldOf) ->
     world.settle()
     assert world.ended()
     assert not world.outcome.gave_up
+
+
+def test_a_retry_that_falls_into_the_shutdown_does_not_undo_it(world_of: WorldOf) -> None:
+    world = world_of(flat("one_for_all", "a", intensity=9))
+    world.start()
+    world.fail_next = {"a": 1}
+    world.exit("a")
+    while world.state("a") is not NodeState.RESTARTING:
+        world.step()
+    late = ChildSpec(id="late", run="somewhere:Something")
+    world.post(StartChildCall(supervisor_id="root", spec=late), -2)  # both before the retry
+    world.post(StopTree(), -1)
+    world.settle()
+    assert world.ended()
 
 
 def test_a_failed_first_start_unwinds_in_reverse(world_of: WorldOf) -> None:

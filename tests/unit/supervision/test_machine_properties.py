@@ -7,16 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mia_actors.supervision.events import (
+    Call,
+    DeleteChildCall,
     ExitReason,
     Fact,
     KillChild,
+    RestartChildCall,
     StartChild,
+    StartChildCall,
+    StartCopyCall,
     StartTree,
     StopChild,
     StopTree,
+    TerminateChildCall,
 )
 from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode
-from mia_actors.supervision.spec import OnBudgetSpent
+from mia_actors.supervision.spec import ChildSpec, OnBudgetSpent, Restart
 
 RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 DELAYS = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.4, 1.5]), min_size=1, max_size=20)
@@ -41,9 +47,19 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                     "start_within_s": draw(st.sampled_from([2, 5])),
                 }
                 children.append(child)
+        if len(children) == 1 and "children" not in children[0] and draw(st.booleans()):
+            kind = {"strategy": "simple_one_for_one"}
+        else:
+            kind = {
+                "strategy": draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])),
+                "auto_shutdown": draw(st.sampled_from(["never", "any_significant", "all_significant"])),
+            }
+        if kind.get("auto_shutdown", "never") != "never":
+            for child in children:
+                child["significant"] = child["restart"] != "permanent" and draw(st.booleans())
         return {
             "id": name,
-            "strategy": draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])),
+            **kind,
             "intensity": draw(st.integers(0, 4)),
             "period_s": draw(st.sampled_from([1, 5])),
             "restart": draw(RESTARTS) if depth else "permanent",
@@ -58,7 +74,9 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
 def happenings(draw: st.DrawFn) -> list[tuple[str, int, Any]]:
     """What befalls the children: deaths, starts that will fail or hang, and time that passes."""
     kinds = st.sampled_from(
-        ["exit", "exit", "exit", "exit", "fail", "hang", "heal", "stubborn", "advance", "step"]
+        ["exit"] * 6
+        + ["fail", "hang", "heal", "stubborn", "advance", "step", "step", "add", "add", "copy"]
+        + ["terminate", "terminate", "restart", "restart", "delete"]
     )
     return [
         (draw(kinds), draw(st.integers(0, 30)), draw(st.sampled_from(list(ExitReason))))
@@ -79,10 +97,32 @@ def befall(world: Any, kind: str, number: int, reason: ExitReason) -> None:
         world.hanging.clear()
     elif kind == "stubborn":
         world.stubborn.add(name)
+    elif kind in {"add", "copy", "terminate", "restart", "delete"}:
+        world.post(call_on(world, kind, number, reason))
     elif kind == "advance":
         world.advance(number / 7)
     elif kind == "step":
         world.advance(0)
+
+
+def call_on(world: Any, kind: str, number: int, reason: ExitReason) -> Call:
+    """A call on some child and its supervisor; `reason` only makes it vary."""
+    nodes = list(world.machine.nodes.values())
+    node = nodes[number % len(nodes)]
+    supervisor = node if isinstance(node, SupervisorNode) else node.parent
+    world.calls = getattr(world, "calls", 0) + 1
+    about = {"call_id": world.calls, "supervisor_id": supervisor.node_id}
+    if kind == "copy":
+        return StartCopyCall(**about)
+    if kind == "add":
+        restart = Restart.TEMPORARY if reason.orderly else Restart.PERMANENT
+        name = node.node_id if number % 2 else f"a{number}"
+        child = ChildSpec(id=name, run="somewhere:Something", restart=restart, start_within_s=5)
+        return StartChildCall(**about, spec=child)
+    calls: dict[str, type[TerminateChildCall | RestartChildCall | DeleteChildCall]]
+    calls = {"terminate": TerminateChildCall, "restart": RestartChildCall, "delete": DeleteChildCall}
+    called = supervisor.parent if node is supervisor and supervisor.parent is not None else supervisor
+    return calls[kind](call_id=world.calls, supervisor_id=called.node_id, child_id=node.node_id)
 
 
 def lived(world_of: Callable[..., Any], tree: dict[str, Any], delays: list[float], events: list[Any]) -> Any:
@@ -108,6 +148,7 @@ def test_left_alone_the_tree_comes_to_rest_with_everything_where_it_belongs(
     world.hanging.clear()
     world.fail_next.clear()
     world.settle()
+    assert sorted(world.answers) == list(range(1, getattr(world, "calls", 0) + 1))
     root = world.machine.root
     if world.ended():
         assert world.living == {}
@@ -130,9 +171,9 @@ def test_told_to_stop_it_stops_in_reverse_whatever_was_under_way(
     world_of: Callable[..., Any], tree: dict[str, Any], delays: list[float], events: list[Any]
 ) -> None:
     world = lived(world_of, tree, delays, events)
-    own = [node.node_id for node in world.machine.root.children]
     world.post(StopTree())
     world.advance(0)
+    own = [node.node_id for node in world.machine.root.children]
     done = len(world.effects)
     world.settle()
     assert world.ended()

@@ -1,117 +1,42 @@
 """The same scenario must leave the trace that the supervisor of Erlang/OTP left when it ran it."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mia_actors.supervision.events import ExitReason
-from mia_actors.supervision.nodes import ChildNode, Node, NodeState
+from mia_actors.core.errors import ConfigError
+from mia_actors.supervision.scenario import main, parse_scenario, trace_lines
 
-SHARED = Path(os.environ.get("MIA_SHARED", Path(__file__).parents[4] / "shared"))
-SCENARIOS = SHARED / "otp_reference" / "scenarios"
-STEPS_UNDERSTOOD = {"exit", "advance", "fail_next_starts", "stop_supervisor"}
-REASONS = {"kill": ExitReason.KILLED}
-STATES = {NodeState.UP: "running", NodeState.RESTARTING: "restarting"}
+SCENARIOS = Path(__file__).parents[2] / "otp_reference" / "scenarios"
+NAMES = sorted(path.name.removesuffix(".scenario.json") for path in SCENARIOS.glob("*.scenario.json"))
 
 
-def scenarios() -> list[str]:
-    """Those that need neither the administration calls nor significant children."""
-    found = []
-    for path in sorted(SCENARIOS.glob("*.scenario.json")):
-        text = path.read_text()
-        steps = {step["step"] for step in json.loads(text)["steps"]}
-        if steps <= STEPS_UNDERSTOOD and "significant" not in text:
-            found.append(path.name.removesuffix(".scenario.json"))
-    return found
+@pytest.mark.parametrize("name", NAMES)
+def test_the_trace_equals_that_of_otp_line_for_line(name: str) -> None:
+    scenario = parse_scenario((SCENARIOS / f"{name}.scenario.json").read_text())
+    recorded = (SCENARIOS / f"{name}.trace.jsonl").read_text().splitlines()
+    assert trace_lines(scenario) == recorded
 
 
-def tree_of(node: dict[str, Any]) -> dict[str, Any]:
-    restart = node.get("restart", "permanent")
-    if "children" in node:
-        flags = node["supervisor"]
-        return {
-            "id": node.get("id", "root"),
-            "restart": restart,
-            "strategy": flags.get("strategy", "one_for_one"),
-            "intensity": flags.get("intensity", 1),
-            "period_s": flags.get("period", 5),
-            "children": [tree_of(child) for child in node["children"]],
-        }
-    shutdown = node.get("shutdown", 5000)
-    return {
-        "id": node["id"],
-        "restart": restart,
-        "shutdown_s": 0 if shutdown == "brutal_kill" else shutdown / 1000,
-    }
+def test_there_are_recorded_traces() -> None:
+    assert len(NAMES) >= 78
 
 
-def flattened(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [found for node in nodes for found in (node, *flattened(node.get("children", [])))]
+def test_the_command_prints_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(SCENARIOS / "intensity_zero.scenario.json")]) == 0
+    assert capsys.readouterr().out == (SCENARIOS / "intensity_zero.trace.jsonl").read_text()
 
 
-def state_of(node: Node) -> Any:
-    if isinstance(node, ChildNode):
-        return STATES.get(node.state, "terminated")
-    if node.state is not NodeState.UP:
-        return "down" if node.parent is None else "terminated"
-    shown = [child for child in node.children if child.state is not NodeState.REMOVED]
-    return [[child.node_id, state_of(child)] for child in shown]
-
-
-def events_of(world: Any) -> list[dict[str, str]]:
-    found = [
-        {item["event"]: item["id"], **({"reason": item["reason"]} if "reason" in item else {})}
-        for item in world.trace
-    ]
-    world.trace.clear()
-    return found
-
-
-def carry_out(world: Any, step: dict[str, Any]) -> str:
-    match step["step"]:
-        case "exit":
-            if step["id"] not in world.living:
-                return "error:not_running"
-            world.exit(step["id"], REASONS.get(step["reason"]) or ExitReason(step["reason"]))
-        case "advance":
-            world.advance(step["ms"] / 1000)
-        case "fail_next_starts":
-            world.fail_next[step["id"]] = step["times"]
-        case "stop_supervisor":
-            if world.machine.root.state is NodeState.DOWN:
-                return "error:not_running"
-            world.stop()
-    world.settle()
-    return "ok"
-
-
-@pytest.mark.skipif(not SCENARIOS.is_dir(), reason="recorded OTP traces are not on this machine (MIA_SHARED)")
-def test_the_trace_equals_that_of_otp(world_of: Callable[..., Any], subtests: pytest.Subtests) -> None:
-    names = scenarios()
-    assert len(names) >= 10
-    for name in names:
-        scenario = json.loads((SCENARIOS / f"{name}.scenario.json").read_text())
-        recorded = [json.loads(line) for line in (SCENARIOS / f"{name}.trace.jsonl").read_text().splitlines()]
-        world = world_of(tree_of(scenario))
-        everyone = flattened(scenario["children"])
-        world.stubborn = {node["id"] for node in everyone if node.get("stubborn")}
-        world.fail_next = {
-            node["id"]: node["start_failures"] for node in everyone if "start_failures" in node
-        }
-        for number, expected in enumerate(recorded):
-            with subtests.test(scenario=name, step=number):
-                if number == 0:
-                    world.start()
-                    result = "error:shutdown" if world.outcome else "ok"
-                else:
-                    result = carry_out(world, scenario["steps"][number - 1])
-                ours = {
-                    "result": result,
-                    "events": events_of(world),
-                    "children": state_of(world.machine.root),
-                }
-                assert ours == {key: expected[key] for key in ours}
+@pytest.mark.parametrize(
+    "text", ["", "{}", json.dumps({"supervisor": {}, "children": [{"restart": "never"}]})]
+)
+def test_what_is_not_a_scenario_is_refused_with_its_name(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wrong.scenario.json"
+    path.write_text(text)
+    assert main([str(path)]) == 2
+    assert "wrong.scenario.json: not a scenario" in capsys.readouterr().err
+    with pytest.raises(ConfigError):
+        parse_scenario(text)

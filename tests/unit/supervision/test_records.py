@@ -77,6 +77,8 @@ def tree(version: int) -> TreeSnapshot:
         root=root,
         spares=(),
         hosts_coming=1,
+        epoch=1,
+        standby=None,
     )
 
 

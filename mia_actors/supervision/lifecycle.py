@@ -1,0 +1,381 @@
+"""How nodes start, end, restart and stop: the strategies, the budget, the order. See `machine` for the rules."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from mia_actors.supervision.events import (
+    CallAnswered,
+    CallHalt,
+    CallOutcome,
+    ExitReason,
+    Fact,
+    KillChild,
+    RetryDue,
+    SetTimer,
+    StartChild,
+    StartOverdue,
+    StopChild,
+    StopOverdue,
+    TreeDown,
+)
+from mia_actors.supervision.nodes import (
+    ALIVE,
+    ENDING,
+    SEQUENCES,
+    ChildNode,
+    Node,
+    NodeState,
+    Purpose,
+    SupervisorNode,
+    Wish,
+)
+from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy
+from mia_actors.supervision.tree import Tree
+
+STANDING = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING, NodeState.RESTARTING})
+
+
+class Lifecycle:
+    """Moves the nodes of one tree from state to state."""
+
+    def __init__(self, tree: Tree, may_start: Callable[[str], bool]) -> None:
+        self.outcome: TreeDown | None = None
+        self._tree = tree
+        self._may_start = may_start
+
+    # --- starting ---
+
+    def start(self, node: Node) -> None:
+        """Begins to start it; `came_up` or `start_failed` follows."""
+        tree, parent = self._tree, node.parent
+        node.state = NodeState.STARTING
+        if parent is not None and node.spec.significant:
+            parent.significant[node.node_id] = node
+        if isinstance(node, ChildNode):
+            node.incarnation += 1
+            node.start_overdue = False
+            child_id, incarnation = node.node_id, node.incarnation
+            overdue = StartOverdue(child_id=child_id, incarnation=incarnation)
+            tree.effects.append(StartChild(child_id=child_id, incarnation=incarnation))
+            tree.effects.append(SetTimer(after_s=node.spec.start_within_s, event=overdue))
+            return
+        if not self._may_start(node.node_id):
+            node.state, node.cause = NodeState.DOWN, "it may not start"
+            tree.report(Fact.CHILD_START_FAILED, node, cause=node.cause)
+            self.start_failed(node, node.cause)
+            return
+        tree.reset(node)
+        tree.report(Fact.SUPERVISOR_STARTING, node)
+        node.coming_up = True
+        node.cause = ""
+        node.window.clear()
+        node.significant.clear()
+        node.ended_significant.clear()
+        node.purpose, node.stopping_children, node.first = Purpose.START, False, 0
+        node.cursor = node.children.first
+        self._start_next(node)
+
+    def _start_next(self, supervisor: SupervisorNode) -> None:
+        if supervisor.starting_next:
+            return  # the loop below is under way: it goes on with what is next
+        supervisor.starting_next = True
+        while _is_starting(supervisor) and supervisor.cursor is not None:
+            node = supervisor.cursor
+            if node.state is NodeState.REMOVED:
+                supervisor.cursor = node.next
+            elif node.state in ALIVE:
+                break
+            else:
+                self.start(node)
+        supervisor.starting_next = False
+        if not _is_starting(supervisor) or supervisor.cursor is not None:
+            return
+        supervisor.purpose = Purpose.NONE
+        if supervisor.coming_up:
+            supervisor.coming_up = False
+            supervisor.state = NodeState.UP
+            self._tree.report(Fact.SUPERVISOR_STARTED, supervisor)
+            self.came_up(supervisor)
+        self._complete_late(supervisor)
+
+    def came_up(self, node: Node) -> None:
+        """It serves: the next one's turn, where its supervisor was waiting for it."""
+        self._answer(node, CallOutcome.OK)
+        parent = node.parent
+        if parent is not None and self._is_next(parent, node):
+            parent.cursor = node.next
+            self._start_next(parent)
+
+    def declined(self, node: Node) -> None:
+        """It wants no process: as good as started; only what would be started again later is kept."""
+        node.state = NodeState.DOWN
+        if node.restart is Restart.TEMPORARY or _is_copy(node):
+            self._tree.remove(node)
+        self.came_up(node)
+
+    def start_failed(self, node: Node, cause: str) -> None:
+        """It did not come up: a first start unwinds, a call has failed, a restart is tried again."""
+        parent = node.parent
+        if parent is None:
+            return
+        call = node.call
+        self._answer(node, CallOutcome.START_FAILED, cause)
+        if parent.purpose in ENDING:
+            return
+        in_sequence = self._is_next(parent, node)
+        if in_sequence and parent.purpose is Purpose.START:
+            parent.cause = f"{node.node_id} did not start: {cause}"
+            parent.state = NodeState.STOPPING
+            self._stop_from(parent, Purpose.UNWIND, 0)
+            return
+        if call is not None and not in_sequence:
+            if call.wish is Wish.START:
+                self._tree.remove(node)
+            return
+        if in_sequence:
+            parent.purpose = Purpose.NONE
+        node.state = NodeState.RESTARTING
+        node.ticket = self._tree.next_ticket()
+        retry = RetryDue(node_id=node.node_id, ticket=node.ticket)
+        self._tree.effects.append(SetTimer(after_s=0.0, event=retry))
+        self._complete_late(parent)
+
+    def _is_next(self, parent: SupervisorNode, node: Node) -> bool:
+        """Whether `parent` is starting its children and waits for this one."""
+        return _is_starting(parent) and parent.cursor is node
+
+    def _answer(self, node: Node, outcome: CallOutcome, cause: str = "") -> None:
+        call, node.call = node.call, None
+        if call is not None:
+            answer = CallAnswered(call_id=call.call_id, outcome=outcome, child_id=node.node_id, cause=cause)
+            self._tree.effects.append(answer)
+
+    # --- restarting ---
+
+    def exited(self, node: Node, reason: ExitReason, cause: str) -> None:
+        """A node that nobody asked to stop has ended."""
+        parent = node.parent
+        if parent is None:
+            return
+        taken_along = _is_taken_along(parent, node)
+        stays_down = node.restart is Restart.TRANSIENT and reason.orderly
+        if not stays_down and node.restart is not Restart.TEMPORARY:
+            if not taken_along:
+                self._restart(parent, node, cause)
+            return
+        if node.restart is Restart.TEMPORARY or _is_copy(node):
+            self._tree.remove(node)
+        if node.spec.significant and not taken_along:
+            parent.ended_significant.append(node)
+            self._complete_late(parent)
+
+    def retry(self, node: Node, ticket: int) -> None:
+        """Tries a restart that failed again, unless something else has become of the node."""
+        parent = node.parent
+        if parent is None or node.state is not NodeState.RESTARTING or node.ticket != ticket:
+            return
+        if not _is_taken_along(parent, node):
+            self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
+
+    def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
+        if not parent.window.admit(self._tree.now_s):
+            self._give_up(parent, f"{node.node_id}: {cause}")
+            return
+        match parent.spec.strategy:
+            case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
+                self.start(node)
+            case Strategy.ONE_FOR_ALL:
+                self._restart_from(parent, 0)
+            case Strategy.REST_FOR_ONE:
+                self._restart_from(parent, node.place)
+            case _:
+                assert_never(parent.spec.strategy)
+
+    def _restart_from(self, supervisor: SupervisorNode, first: int) -> None:
+        if supervisor.purpose is Purpose.RESTART and supervisor.stopping_children:
+            supervisor.first = min(first, supervisor.first)
+        else:
+            self._stop_from(supervisor, Purpose.RESTART, first)
+
+    def _give_up(self, supervisor: SupervisorNode, cause: str) -> None:
+        spec = supervisor.spec
+        supervisor.cause = f"more than {spec.intensity} restarts in {spec.period_s:g} s, last {cause}"
+        supervisor.state = NodeState.STOPPING
+        self._tree.report(Fact.BUDGET_SPENT, supervisor, cause=supervisor.cause)
+        if spec.on_budget_spent is OnBudgetSpent.HALT:
+            supervisor.purpose, supervisor.stopping_children = Purpose.GIVE_UP, False
+            supervisor.awaiting_halt = True
+            self._tree.report(Fact.HALT_REQUESTED, supervisor, cause=supervisor.cause)
+            self._tree.effects.append(CallHalt(supervisor_id=supervisor.node_id, cause=supervisor.cause))
+        else:
+            self._stop_from(supervisor, Purpose.GIVE_UP, 0)
+
+    def halt_handled(self, supervisor: SupervisorNode) -> None:
+        """What waited for the halt hook goes on."""
+        if supervisor.awaiting_halt:
+            supervisor.awaiting_halt = False
+            self._stop_from(supervisor, supervisor.purpose, 0)
+
+    # --- ending because significant children did ---
+
+    def _complete_late(self, supervisor: SupervisorNode) -> None:
+        """Ends a supervisor whose significant children ended, now that it is in the middle of nothing."""
+        at_rest = supervisor.purpose is Purpose.NONE and supervisor.state is NodeState.UP
+        if not supervisor.ended_significant or not at_rest:
+            return
+        ended = [node for node in supervisor.ended_significant if node.state not in STANDING]
+        supervisor.ended_significant.clear()
+        if not ended:
+            return
+        if supervisor.spec.auto_shutdown is AutoShutdown.ALL_SIGNIFICANT and _any_stands(supervisor):
+            return
+        supervisor.cause = f"{ended[-1].node_id} is significant and ended"
+        self._tree.report(Fact.AUTO_SHUTDOWN, supervisor, cause=supervisor.cause)
+        self._stop_from(supervisor, Purpose.COMPLETE, 0)
+
+    # --- stopping ---
+
+    def stop_root(self) -> None:
+        """Ends the tree, once."""
+        root = self._tree.root
+        if self.outcome is not None:
+            return
+        if root.state is NodeState.DOWN:
+            self._tree_down(gave_up=False, cause="")
+        else:
+            self.stop(root)
+
+    def stop(self, node: Node) -> None:
+        """Asks a living node to end; `gone` follows when it has."""
+        if isinstance(node, SupervisorNode):
+            if node.purpose in ENDING:
+                node.purpose = Purpose.STOP
+            else:
+                self._stop_from(node, Purpose.STOP, 0)
+            return
+        if node.state is NodeState.STOPPING:
+            return
+        serving = node.state is NodeState.UP
+        node.state = NodeState.STOPPING
+        child_id, incarnation, shutdown_s = node.node_id, node.incarnation, node.spec.shutdown_s
+        if not serving or shutdown_s == 0:
+            self._tree.effects.append(KillChild(child_id=child_id, incarnation=incarnation))
+            return
+        self._tree.effects.append(StopChild(child_id=child_id, incarnation=incarnation))
+        if shutdown_s is not None:
+            overdue = StopOverdue(child_id=child_id, incarnation=incarnation)
+            self._tree.effects.append(SetTimer(after_s=shutdown_s, event=overdue))
+
+    def _stop_from(self, supervisor: SupervisorNode, purpose: Purpose, first: int) -> None:
+        """Stops the children from the last down to place `first`, one after the other, for `purpose`."""
+        if purpose is not Purpose.RESTART:
+            supervisor.state = NodeState.STOPPING
+        supervisor.purpose, supervisor.stopping_children = purpose, True
+        supervisor.first, supervisor.cursor = first, supervisor.children.last
+        if supervisor.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
+            for node in reversed(list(supervisor.children)):
+                if node.state in ALIVE:
+                    self.stop(node)
+                else:
+                    self._tree.remove(node)
+        self._stop_next(supervisor)
+
+    def _stop_next(self, supervisor: SupervisorNode) -> None:
+        if supervisor.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE and len(supervisor.children) > 0:
+            return
+        if supervisor.stopping_next:
+            return  # as above
+        supervisor.stopping_next = True
+        while supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:
+            node = supervisor.cursor
+            if node.state in ALIVE:
+                self.stop(node)
+                if node.state in ALIVE:
+                    break
+            if node.state is NodeState.RESTARTING:
+                node.state = NodeState.DOWN
+            supervisor.cursor = node.previous
+        supervisor.stopping_next = False
+        if supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:
+            return
+        supervisor.stopping_children = False
+        self._all_stopped(supervisor)
+
+    def _all_stopped(self, supervisor: SupervisorNode) -> None:
+        before, children = supervisor.cursor, supervisor.children
+        if supervisor.purpose is Purpose.RESTART:
+            supervisor.cursor = children.first if before is None else before.next
+            self._start_next(supervisor)
+            return
+        purpose, coming_up = supervisor.purpose, supervisor.coming_up
+        told_to = purpose is Purpose.STOP
+        supervisor.purpose, supervisor.coming_up = Purpose.NONE, False
+        left_down = (
+            purpose in {Purpose.GIVE_UP, Purpose.UNWIND}
+            and supervisor.parent is not None
+            and supervisor.spec.on_budget_spent is OnBudgetSpent.LEAVE_DOWN
+        )
+        supervisor.state = NodeState.LEFT_DOWN if left_down else NodeState.DOWN
+        fact = Fact.SUPERVISOR_LEFT_DOWN if left_down else Fact.SUPERVISOR_STOPPED
+        self._tree.report(fact, supervisor, reason=ExitReason.SHUTDOWN, cause=supervisor.cause)
+        if supervisor.parent is None:
+            self._tree_down(gave_up=purpose in {Purpose.GIVE_UP, Purpose.UNWIND}, cause=supervisor.cause)
+        elif told_to:
+            self.gone(supervisor)
+        elif left_down:
+            self._answer(supervisor, CallOutcome.START_FAILED, supervisor.cause)
+            self.came_up(supervisor)  # as far as its own supervisor is concerned
+        elif coming_up:
+            self.start_failed(supervisor, supervisor.cause)
+        else:
+            self.exited(supervisor, ExitReason.SHUTDOWN, supervisor.cause)
+
+    def gone(self, node: Node) -> None:
+        """A node that was told to stop has ended."""
+        parent, call = node.parent, node.call
+        node.state = NodeState.DOWN
+        is_copy = _is_copy(node)
+        if node.restart is Restart.TEMPORARY or is_copy:
+            self._tree.remove(node)
+        if parent is None:
+            return
+        if call is not None and call.wish is Wish.TERMINATE:
+            self._answer(node, CallOutcome.OK)
+        elif parent.purpose in ENDING:
+            self._answer(node, CallOutcome.SUPERVISOR_DOWN)
+        elif node.state is NodeState.REMOVED:
+            self._answer(node, CallOutcome.START_FAILED, "stopped with its group")
+        if parent.stopping_children and (is_copy or parent.cursor is node):
+            self._stop_next(parent)
+
+    def _tree_down(self, *, gave_up: bool, cause: str) -> None:
+        self.outcome = TreeDown(gave_up=gave_up, cause=cause)
+        self._tree.report(Fact.TREE_GAVE_UP if gave_up else Fact.TREE_STOPPED, self._tree.root, cause=cause)
+        self._tree.effects.append(self.outcome)
+
+
+def _is_starting(supervisor: SupervisorNode) -> bool:
+    """Whether it is starting its children, one after the other."""
+    return supervisor.purpose in SEQUENCES and not supervisor.stopping_children
+
+
+def _is_copy(node: Node) -> bool:
+    return node.parent is not None and node.parent.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+
+
+def _is_taken_along(parent: SupervisorNode, node: Node) -> bool:
+    """Whether `parent` is about to stop this node, for another reason than its own end."""
+    group_stops = parent.purpose is Purpose.RESTART and parent.stopping_children
+    return parent.purpose in ENDING or (group_stops and node.place >= parent.first)
+
+
+def _any_stands(supervisor: SupervisorNode) -> bool:
+    """Whether a significant child is still there; one being terminated by a call is not."""
+    significant = supervisor.significant
+    while significant:
+        name, node = significant.popitem()
+        leaving = node.call is not None and node.call.wish is Wish.TERMINATE
+        if node.state in STANDING and not leaving:
+            significant[name] = node
+            return True
+    return False

@@ -1,0 +1,143 @@
+"""The nodes of a tree by name, and what is to be done about the event being handled."""
+
+from collections.abc import Iterator
+
+from mia_actors.supervision.events import Effect, ExitReason, Fact, Report
+from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode
+from mia_actors.supervision.restart_window import RestartWindow
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
+
+
+class Tree:
+    """Which nodes there are. Each starts as its specification lists it; calls add and remove some."""
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.effects: list[Effect] = []
+        self.now_s = 0.0
+        self._lives_forgotten = 0
+        """No node that was forgotten had more lives: a new one of its name begins after them."""
+        self._tickets = 0
+        self.root = self._supervisor(spec, None, added=False)
+
+    def report(self, fact: Fact, node: Node, *, reason: ExitReason | None = None, cause: str = "") -> None:
+        """Has a fact written to the event log."""
+        incarnation = node.incarnation if isinstance(node, ChildNode) else 0
+        self.effects.append(
+            Report(fact=fact, node_id=node.node_id, incarnation=incarnation, reason=reason, cause=cause)
+        )
+
+    def next_ticket(self) -> int:
+        """A number no retry had before."""
+        self._tickets += 1
+        return self._tickets
+
+    def add(self, supervisor: SupervisorNode, spec: ChildSpec | SupervisorSpec) -> Node | None:
+        """A new child after all others; None when one of its names is taken.
+
+        A child that was removed gives its names to a new one of the same supervisor.
+        """
+        replaced: list[Node] = []
+        for name in _names(spec):
+            holder = self.nodes.get(name)
+            if holder is None:
+                continue
+            member = _member(supervisor, holder)
+            if member is None or member.state is not NodeState.REMOVED:
+                return None
+            replaced.append(member)
+        for member in replaced:
+            supervisor.children.remove(member)
+            self._forget_names(member)
+        node = self._node(spec, supervisor, added=True)
+        supervisor.children.add(node)
+        return node
+
+    def remove(self, node: Node) -> None:
+        """It ended for good: one that is listed comes back with the next start of its supervisor only."""
+        node.state = NodeState.REMOVED
+        if node.added and node.parent is not None:
+            node.parent.children.remove(node)
+            self._forget_names(node)
+
+    def reset(self, supervisor: SupervisorNode) -> None:
+        """As its specification lists it, all down: what a supervisor that starts begins with."""
+        for node in supervisor.children:
+            if node.added:
+                self._forget_names(node)
+        supervisor.children.clear()
+        for node in supervisor.listed:
+            if self.nodes.get(node.node_id) is not node:
+                self._reinstate(node)
+            node.state = NodeState.DOWN
+            supervisor.children.add(node)
+
+    # --- building ---
+
+    def _node(self, spec: ChildSpec | SupervisorSpec, parent: SupervisorNode, *, added: bool) -> Node:
+        if isinstance(spec, SupervisorSpec):
+            return self._supervisor(spec, parent, added=added)
+        node = ChildNode(
+            node_id=spec.id,
+            spec=spec,
+            parent=parent,
+            restart=spec.restart,
+            added=added,
+            lives_before=self._lives_forgotten,
+            incarnation=self._lives_forgotten,
+        )
+        self.nodes[spec.id] = node
+        return node
+
+    def _supervisor(
+        self, spec: SupervisorSpec, parent: SupervisorNode | None, *, added: bool
+    ) -> SupervisorNode:
+        node = SupervisorNode(
+            node_id=spec.id,
+            spec=spec,
+            parent=parent,
+            restart=spec.restart,
+            window=RestartWindow(spec.intensity, spec.period_s),
+            added=added,
+        )
+        self.nodes[spec.id] = node
+        if spec.template is None:
+            node.listed = tuple(self._node(below, node, added=False) for below in spec.children)
+        for child in node.listed:
+            node.children.add(child)
+        return node
+
+    def _forget_names(self, node: Node) -> None:
+        for one in _all(node):
+            if self.nodes.get(one.node_id) is one:
+                del self.nodes[one.node_id]
+                if isinstance(one, ChildNode):
+                    self._lives_forgotten = max(self._lives_forgotten, one.incarnation)
+
+    def _reinstate(self, node: Node) -> None:
+        for one in _all(node):
+            self.nodes[one.node_id] = one
+            if isinstance(one, ChildNode):
+                one.incarnation = max(one.incarnation, self._lives_forgotten)
+
+
+def _all(node: Node) -> Iterator[Node]:
+    yield node
+    if isinstance(node, SupervisorNode):
+        for child in dict.fromkeys((*node.listed, *node.children)):
+            yield from _all(child)
+
+
+def _names(spec: ChildSpec | SupervisorSpec) -> Iterator[str]:
+    yield spec.id
+    if isinstance(spec, SupervisorSpec) and spec.template is None:
+        for below in spec.children:
+            yield from _names(below)
+
+
+def _member(supervisor: SupervisorNode, node: Node) -> Node | None:
+    """The child of `supervisor` that is or holds `node`."""
+    at: Node | None = node
+    while at is not None and at.parent is not supervisor:
+        at = at.parent
+    return at

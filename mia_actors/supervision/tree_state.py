@@ -1,0 +1,112 @@
+"""What a supervisor writes down before it acts, so that another one can go on where it died.
+
+Guarantees: the file is on disk, whole, before anything it tells of is done; no life (child and incarnation)
+is ever given out twice within a session; what was stopped by a person or ended for good stays so.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode, is_gone
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
+from mia_actors.supervision.tree import Tree
+
+STATE_FILE = "supervisor_state.json"
+
+
+class AddedChild(BaseModel):
+    """A child that a call added."""
+
+    model_config = ConfigDict(frozen=True)
+
+    supervisor_id: str
+    spec: ChildSpec | SupervisorSpec
+
+
+class TreeState(BaseModel):
+    """One moment of a tree. Times are of the machine-wide monotonic clock of this boot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    epoch: int
+    """Of the supervisor that wrote it; a successor's is higher."""
+    stopping: bool = False
+    """The tree was asked to stop."""
+    lives: dict[str, int] = {}
+    """The last incarnation given out, by child."""
+    down: dict[str, NodeState] = {}
+    """Nodes that nothing will start again as things stand."""
+    added: tuple[AddedChild, ...] = ()
+    copies: dict[str, int] = {}
+    """How many copies of its template a supervisor has made."""
+    restarts_s: dict[str, tuple[float, ...]] = {}
+    """When restarts were that may still count, by supervisor."""
+
+
+def state_of(tree: Tree, *, epoch: int) -> TreeState:
+    """What is to be written down of a tree."""
+    children = [node for node in tree.nodes.values() if isinstance(node, ChildNode)]
+    supervisors = [node for node in tree.nodes.values() if isinstance(node, SupervisorNode)]
+    return TreeState(
+        epoch=epoch,
+        stopping=tree.root.state is NodeState.STOPPING,
+        lives={node.node_id: node.incarnation for node in children},
+        down={
+            node.node_id: node.state
+            for node in tree.nodes.values()
+            if node.state in {NodeState.DOWN, NodeState.REMOVED, NodeState.LEFT_DOWN} and is_gone(node)
+        },
+        added=tuple(
+            AddedChild(supervisor_id=node.parent.node_id, spec=node.spec)
+            for node in tree.nodes.values()
+            if node.added and node.parent is not None
+        ),
+        copies={node.node_id: node.copies for node in supervisors if node.copies},
+        restarts_s={node.node_id: node.window.stamps_s for node in supervisors if node.window.stamps_s},
+    )
+
+
+def restore(tree: Tree, state: TreeState) -> None:
+    """Makes a tree that was just built what it was: every node up that is not down for good."""
+    for added in state.added:
+        supervisor = tree.nodes.get(added.supervisor_id)
+        if isinstance(supervisor, SupervisorNode):
+            tree.add(supervisor, added.spec)
+    for node in tree.nodes.values():
+        node.state = state.down.get(node.node_id, NodeState.UP)
+        if isinstance(node, ChildNode):
+            node.incarnation = max(node.incarnation, state.lives.get(node.node_id, 0))
+        else:
+            node.copies = state.copies.get(node.node_id, 0)
+            node.window.restore(state.restarts_s.get(node.node_id, ()))
+        if node.spec.significant and node.parent is not None and node.state is NodeState.UP:
+            node.parent.significant[node.node_id] = node
+
+
+class StateFile:
+    """The file of one session. Used by one thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / STATE_FILE
+        self._written: TreeState | None = None
+
+    def read(self) -> TreeState | None:
+        """What was written last; None when nothing ever was."""
+        try:
+            return TreeState.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def write(self, state: TreeState) -> None:
+        """On disk when it returns; nothing is done when it says what is there already."""
+        if state == self._written:
+            return
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(state.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        self._written = state
