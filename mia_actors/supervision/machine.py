@@ -82,7 +82,7 @@ class TreeMachine:
 
     def state(self, *, epoch: int) -> TreeState:
         """What another supervisor needs to go on."""
-        return state_of(self._tree, epoch=epoch)
+        return state_of(self._tree, epoch=epoch, ended=self.outcome is not None)
 
     @property
     def outcome(self) -> TreeDown | None:

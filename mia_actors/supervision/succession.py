@@ -111,6 +111,7 @@ class Successor:
         self._launch = launch
         self._actor = actor
         self._epoch = epoch
+        self._made: Any = None
         self._identity: HostIdentity | None = None
         self._ended = threading.Event()
         self._gone = threading.Event()
@@ -124,6 +125,9 @@ class Successor:
     def end(self) -> None:
         """The tree is down: nobody needs to stand by any more."""
         self._ended.set()
+        with suppress(RayError):
+            if self._made is not None:
+                ray.kill(self._made)
         self._gone.set()
         identity = self._identity
         if identity is not None:
@@ -148,7 +152,7 @@ class Successor:
     def _stand_by(self, handle: Any, epoch: int, stall: Callable[[], Stall]) -> None:
         """Makes one and returns when it is gone."""
         node_id = ray.get_runtime_context().get_node_id()
-        made = create_on_node(
+        made = self._made = create_on_node(
             self._actor(),
             supervisor_name(self._launch.name, epoch),
             namespace=self._launch.namespace,
@@ -165,8 +169,7 @@ class Successor:
         when_done(made.lifeline.remote(), lambda _result, _error: self._gone.set())
         self._identity = identity
         if self._ended.is_set():
-            with suppress(ProcessLookupError):
-                identity.process.kill(CONFIRM_S)
+            identity.process.kill(CONFIRM_S)
             return
         self._gone.wait()
         self._identity = None

@@ -24,7 +24,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import ray
 
@@ -200,9 +200,9 @@ class Supervisor:
     def _activate(self, *, resumes: bool) -> None:
         threading.Thread(target=self._guarded, args=(resumes,), name="supervision", daemon=True).start()
 
-    def _leave(self) -> None:
+    def _leave(self) -> NoReturn:
         """The tree came to its end without this one."""
-        self._done.set()
+        os._exit(0)
 
     def _tell_of_hang(self, hang: Hang) -> None:
         if hang.host_id == PREDECESSOR:
@@ -247,6 +247,8 @@ class Supervisor:
         state, last = self._state.read(), read_tree(self._directory)
         if state is None:
             raise InvariantViolated("there is no tree to take over")
+        if state.ended:
+            self._leave()
         self._recorder_made = Recorder(self._directory)
         self._version = last.version if last is not None else 0
         self._conductor_made = self._conduct(state)

@@ -23,12 +23,13 @@ from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
 from mia_actors.supervision.ray_actors import create_on_node, when_done
-from mia_actors.supervision.ray_runtime import ray_failure, runs_own_ray
+from mia_actors.supervision.ray_runtime import ray_failure
 from mia_actors.supervision.ref import Ref, SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
 from mia_actors.supervision.succession import epoch_of, supervisor_name
 from mia_actors.supervision.supervisor import supervisor_actor
+from mia_actors.supervision.tree_state import StateFile
 from mia_actors.telemetry.logs import get_logger
 
 CREATE_WITHIN_S = 60.0
@@ -248,7 +249,7 @@ class System:
             else:
                 self._wait_ended(timeout_s if ray_failure() is None else min(timeout_s, BROKEN_STOP_WITHIN_S))
         self._end_processes()
-        if not runs_own_ray():
+        if ray_failure() is None:
             with suppress(RayError):  # a Ray that is gone knows nobody by name
                 self._end_unrecorded()
         self._stopped = True
@@ -300,6 +301,11 @@ class System:
     def _supervisor_lost(self, error: BaseException) -> None:
         now_s = self._clock.monotonic_s()
         self._lost_s.append(now_s)
+        with suppress(PermanentError):  # whoever cannot take over will say so
+            state = StateFile(self._directory).read()
+            if state is not None and state.ended:
+                self._end_as_recorded()
+                return
         too_often = len(self._lost_s) > SUCCESSIONS_MAX and now_s - self._lost_s[0] < SUCCESSIONS_PERIOD_S
         self._log.warning("supervisor.lost", error=str(error), times=len(self._lost_s))
         try:
@@ -315,6 +321,18 @@ class System:
         except (PermanentError, RayError):
             self._log.exception("system.not_ended")
         self._failed = "the supervisor died and nobody took over; every process of the tree was ended"
+        self._ended.set()
+
+    def _end_as_recorded(self) -> None:
+        """The tree was down already when its supervisor died."""
+        last = read_tree(self._directory)
+        if last is not None and last.outcome not in {None, "stopped"}:
+            self._failed = last.outcome
+        try:
+            self._end_processes()
+            self._end_unrecorded()
+        except (PermanentError, RayError):
+            self._log.exception("system.not_ended")
         self._ended.set()
 
     def _follow_successor(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from mia_actors.core.errors import PermanentError
 from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode, is_gone
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.tree import Tree
@@ -34,6 +35,8 @@ class TreeState(BaseModel):
     """Of the supervisor that wrote it; a successor's is higher."""
     stopping: bool = False
     """The tree was asked to stop."""
+    ended: bool = False
+    """The tree is down; nobody is to take it over."""
     lives: dict[str, int] = {}
     """The last incarnation given out, by child."""
     down: dict[str, NodeState] = {}
@@ -45,12 +48,13 @@ class TreeState(BaseModel):
     """When restarts were that may still count, by supervisor."""
 
 
-def state_of(tree: Tree, *, epoch: int) -> TreeState:
+def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
     """What is to be written down of a tree."""
     children = [node for node in tree.nodes.values() if isinstance(node, ChildNode)]
     supervisors = [node for node in tree.nodes.values() if isinstance(node, SupervisorNode)]
     return TreeState(
         epoch=epoch,
+        ended=ended,
         stopping=tree.root.state is NodeState.STOPPING,
         lives={node.node_id: node.incarnation for node in children},
         down={
@@ -93,11 +97,17 @@ class StateFile:
         self._written: TreeState | None = None
 
     def read(self) -> TreeState | None:
-        """What was written last; None when nothing ever was."""
+        """What was written last; None when nothing ever was.
+
+        Raises:
+            PermanentError: the file is damaged.
+        """
         try:
             return TreeState.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise PermanentError(f"{self._path}: damaged ({error}); no supervisor can take over") from error
 
     def write(self, state: TreeState) -> None:
         """On disk when it returns; nothing is done when it says what is there already."""
