@@ -62,6 +62,8 @@ from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
 from mia_actors.supervision.spec import Standby
 from mia_actors.supervision.tree_state import TreeState
 
+REFILL_AFTER_S = 0.1
+"""Making a process costs the supervisor milliseconds that whoever waits for the restarted child would pay."""
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
 SPARE_LIMITS = Limits(alive_within_s=10.0, progress_within_s=None)
@@ -371,7 +373,7 @@ class Conductor:
         host = self.fleet.hosts.get(message.host_id)
         if host is None:
             return
-        host.identity = message.identity
+        self.fleet.met(host, message.identity)
         self._watch.expect(host.host_id, SPARE_LIMITS)
         if self.machine.outcome is not None:
             host.burying = False  # Ray was asked to kill it before its process was known
@@ -424,7 +426,7 @@ class Conductor:
             start_ms=_ms(outcome.started_s - outcome.received_s),
         )
         self._feed(ChildStarted(child_id=host.child_id, incarnation=host.incarnation), about)
-        self._refill()
+        self._post(Refill(), REFILL_AFTER_S)
 
     def _host_stopped(self, message: HostStopped) -> None:
         host = self.fleet.hosts.get(message.host_id)

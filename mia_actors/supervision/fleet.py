@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayError
 
 from mia_actors.core.clock import Clock
+from mia_actors.supervision.death_watch import DeathWatch
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.host import host_actor
 from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed
@@ -202,6 +203,7 @@ class Fleet:
         self._tell = tell
         self._count = 0
         self._actor = host_actor()
+        self._deaths = DeathWatch(self._process_ended)
         self._undertakers = ThreadPoolExecutor(UNDERTAKERS, thread_name_prefix="undertaker")
         self._log = get_logger(actor="supervisor")
 
@@ -224,10 +226,21 @@ class Fleet:
 
         when_done(handle.identity.remote(), ready)
 
+    def met(self, host: Host, identity: HostIdentity) -> None:
+        """A host has said who it is: from now on its death is told by the kernel too, where it is ours to ask."""
+        host.identity = identity
+        if identity.node_id == self._node_id:
+            self._deaths.add(host.host_id, identity.process)
+
+    def _process_ended(self, host_id: str) -> None:
+        at_s = self._clock.monotonic_s()
+        self._tell(HostLost(host_id=host_id, finished=False, cause="its process ended", at_s=at_s))
+
     def adopt(self, found: FoundHost) -> Host:
         """Takes over a host of a supervisor that is gone; it is told whom to obey."""
-        host = Host(host_id=found.host_id, handle=found.handle, reserved_for=None, identity=found.identity)
+        host = Host(host_id=found.host_id, handle=found.handle, reserved_for=None)
         self.hosts[host.host_id] = host
+        self.met(host, found.identity)
         self._hold_lifeline(host.host_id, host.handle)
         supervisor, pulses = self._arguments["supervisor"], self._arguments["pulses"]
         host.handle.follow.remote(supervisor, pulses, self._epoch)
