@@ -4,7 +4,6 @@ import importlib.util
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -42,9 +41,9 @@ SUCCEED_WITHIN_S = 30.0
 """When nobody runs the tree so long after its supervisor died, it is ended."""
 SUCCESSORS_MAX = 3
 """So many may die before they have taken over."""
-SUCCESSIONS_MAX = 20
-SUCCESSIONS_PERIOD_S = 60.0
-"""More deaths of supervisors within it end the tree."""
+SHORT_REIGN_S = 1.0
+SHORT_REIGNS_MAX = 10
+"""So many supervisors in a row that died within so short a time of taking over end the tree: a crash loop."""
 BROKEN_STOP_WITHIN_S = 3.0
 """An orderly stop may take this long when Ray is broken: a few seconds later Ray ends every process of its own."""
 
@@ -58,7 +57,8 @@ class System:
     def __init__(self, launch: Launch, supervisor: Any, identity: HostIdentity) -> None:
         self._launch = launch
         self._router = SupervisorRouter(supervisor)
-        self._lost_s: deque[float] = deque(maxlen=SUCCESSIONS_MAX + 1)
+        self._reign_began_s = 0.0
+        self._short_reigns = 0
         self._supervisor = supervisor
         self._identity = identity
         self._directory = Path(launch.directory)
@@ -299,17 +299,16 @@ class System:
             threading.Thread(target=self._supervisor_lost, args=(error,), name="supervisor-lost").start()
 
     def _supervisor_lost(self, error: BaseException) -> None:
-        now_s = self._clock.monotonic_s()
-        self._lost_s.append(now_s)
+        is_short = self._clock.monotonic_s() - self._reign_began_s < SHORT_REIGN_S
+        self._short_reigns = self._short_reigns + 1 if is_short else 0
         with suppress(PermanentError):  # whoever cannot take over will say so
             state = StateFile(self._directory).read()
             if state is not None and state.ended:
                 self._end_as_recorded()
                 return
-        too_often = len(self._lost_s) > SUCCESSIONS_MAX and now_s - self._lost_s[0] < SUCCESSIONS_PERIOD_S
-        self._log.warning("supervisor.lost", error=str(error), times=len(self._lost_s))
+        self._log.warning("supervisor.lost", error=str(error), short_reigns=self._short_reigns)
         try:
-            succeeded = not too_often and self._follow_successor()
+            succeeded = self._short_reigns <= SHORT_REIGNS_MAX and self._follow_successor()
         except RayError:
             self._log.exception("supervisor.not_succeeded")
             succeeded = False
@@ -369,6 +368,7 @@ class System:
         except (ValueError, RayError):
             return False
         self._supervisor = supervisor
+        self._reign_began_s = self._clock.monotonic_s()
         self._router.point_to(supervisor)
         when_done(supervisor.lifeline.remote(), self._lifeline_ended)
         self._log.info("supervisor.followed", epoch=epoch)
