@@ -100,6 +100,7 @@ class SmallMarket:
         """What execution says of the target decided at a time, other than sent."""
         self.steps: list[str] = []
         self.asked: list[tuple[Timeframe, ...]] = []
+        self.held_asked: list[int] = []
 
     def step(self, name: str) -> None:
         """One point at which a process can die."""
@@ -125,6 +126,7 @@ class SmallMarket:
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
         self.step("before apply")
+        self.held_asked.append(held_contracts)
         if target.target_id not in self._applied:
             status = self.answers.get(target.decided_at_ns, AppliedStatus.SENT)
             self._applied[target.target_id] = Applied(

@@ -125,6 +125,20 @@ def test_a_decision_is_in_the_journal_before_it_is_carried_out() -> None:
     assert row.decision.target == looking.effective[0]
 
 
+def test_a_resumed_cycle_is_carried_out_from_the_position_it_was_decided_on(undisturbed: Run) -> None:
+    """A fill that became known in between does not change what is asked of execution."""
+    place = undisturbed.market.steps.index("before apply")
+    market = SmallMarket(DAY, {place: Died})
+    journal = MortalJournal(market)
+    closed = closed_bar(market, market.bars[0], None)
+    with pytest.raises(Died):
+        build_engine(market, journal, WatchedCore(SETTINGS)).run(closed)
+    late = undisturbed.market.fills_until(market.bars[1].end_ns)
+    assert late
+    build_engine(market, journal, WatchedCore(SETTINGS)).run(replace(closed, fills=late))
+    assert market.held_asked == [0]
+
+
 @pytest.mark.parametrize("step", ["before features", "before vote"])
 def test_a_stage_that_fails_leaves_nothing_decided(undisturbed: Run, step: str) -> None:
     place = undisturbed.market.steps.index(step)
