@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,6 +37,9 @@ from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
 from mia_actors.supervision.system import System
 
 OURS, OURS_POOL_EMPTY, RAY, SUPERVISORD = "ours", "ours_pool_empty", "ray_max_restarts", "supervisord"
+OURS_SUPERVISOR, OURS_HANG = "ours_supervisor_killed", "ours_hang"
+ALIVE_WITHIN_S = 0.5
+"""Limit of silence of the child that is stopped; most of its figure."""
 ANSWERER = "mia_actors.cli.bench_answerer"
 CHILD = "answerer"
 ROUNDS = 5
@@ -72,6 +75,7 @@ class Contender:
     is_calm: Callable[[], bool]
     """Whether nothing is being started any more."""
     facts: dict[str, Any]
+    signal_number: int = signal.SIGKILL
     mttr_ms: list[float] = field(default_factory=list)
 
     def kill(self, clock: Clock) -> None:
@@ -80,7 +84,7 @@ class Contender:
         clock.sleep_s(CALM_S)
         pid = self.ask()
         began_s = clock.monotonic_s()
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, self.signal_number)
         while self.ask() == pid:
             continue
         self.mttr_ms.append((clock.monotonic_s() - began_s) * 1000)
@@ -126,17 +130,18 @@ def bench_mttr(
                 _ours(started, folder, OURS_POOL_EMPTY, pool.model_copy(update={"hosts": 0})),
                 _rays_own(),
             ]
+            also = [_supervisor_killed(started, folder, pool), _hang(started, folder, pool)]
             left_out: dict[str, Any] = {}
             if importlib.util.find_spec("supervisor") is None:
                 left_out[SUPERVISORD] = {"left_out": "not installed: pip install 'mia-actors[bench]'"}
             else:
                 contenders.append(_supervisord(started, folder, clock))
-            _take_turns(contenders, kills, clock)
-        found = _document(contenders, left_out)
+            _take_turns([*contenders, *also], kills, clock)
+        found = _document(contenders, left_out, also)
         if as_json:
             print_json(found)
         else:
-            tell(found, ("ours", "rivals", "ratio", "machine"))
+            tell(found, ("ours", "ours_also", "rivals", "ratio", "machine"))
         return ExitCode.DONE
 
     guarded(command)
@@ -163,12 +168,15 @@ def _take_turns(contenders: list[Contender], kills: int, clock: Clock) -> None:
                 contender.wait_calm(clock)
 
 
-def _document(contenders: list[Contender], left_out: dict[str, Any]) -> dict[str, Any]:
+def _document(
+    contenders: list[Contender], left_out: dict[str, Any], also: Sequence[Contender] = ()
+) -> dict[str, Any]:
     ours, *rivals = contenders
     figures = ours.document()
     return {
         "ours": figures
         | {"unit": "ms, SIGKILL to the first answer of the next process, as the caller sees it"},
+        "ours_also": {one.name: one.document() for one in also},
         "rivals": {rival.name: rival.document() for rival in rivals} | left_out,
         "ratio": {
             **{rival.name: ratio(figures["p50"], rival.document()["p50"]) for rival in rivals},
@@ -180,24 +188,55 @@ def _document(contenders: list[Contender], left_out: dict[str, Any]) -> dict[str
 
 
 def _ours(started: ExitStack, folder: Path, name: str, pool: PoolSpec) -> Contender:
-    tree = SupervisorSpec(
-        id="bench", intensity=1000, period_s=1.0, children=(ChildSpec(id=CHILD, run=f"{ANSWERER}:Answerer"),)
-    )
-    system = System.start(tree, pool, None, folder / name, namespace=f"mia-{name}")
-    started.callback(system.stop)
-    system.wait_up(UP_WITHIN_S)
+    system = _system(started, folder, name, pool)
     ref = system.ref(CHILD)
-
-    def is_calm() -> bool:
-        now = system.tree()
-        return now.root.state == "up" and len(now.spares) >= pool.hosts and now.hosts_coming == 0
-
     return Contender(
         name=name,
         ask=lambda: int(ref.ask("who", timeout_s=ANSWER_WITHIN_S)),
-        is_calm=is_calm,
+        is_calm=lambda: _is_calm(system, pool),
         facts={"spare_hosts": pool.hosts},
     )
+
+
+def _supervisor_killed(started: ExitStack, folder: Path, pool: PoolSpec) -> Contender:
+    """Answers is whoever runs the tree."""
+    system = _system(started, folder, OURS_SUPERVISOR, pool)
+
+    def is_calm() -> bool:
+        return _is_calm(system, pool) and system.tree().standby is not None
+
+    return Contender(
+        name=OURS_SUPERVISOR, ask=lambda: system.tree().supervisor.pid, is_calm=is_calm, facts={"standby": 1}
+    )
+
+
+def _hang(started: ExitStack, folder: Path, pool: PoolSpec) -> Contender:
+    """Stopped, found by its silence, killed, replaced."""
+    system = _system(started, folder, OURS_HANG, pool, alive_within_s=ALIVE_WITHIN_S)
+    ref = system.ref(CHILD)
+    return Contender(
+        name=OURS_HANG,
+        ask=lambda: int(ref.ask("who", timeout_s=ANSWER_WITHIN_S)),
+        is_calm=lambda: _is_calm(system, pool),
+        facts={"spare_hosts": pool.hosts, "alive_within_ms": ALIVE_WITHIN_S * 1000},
+        signal_number=signal.SIGSTOP,
+    )
+
+
+def _system(
+    started: ExitStack, folder: Path, name: str, pool: PoolSpec, *, alive_within_s: float = 5.0
+) -> System:
+    child = ChildSpec(id=CHILD, run=f"{ANSWERER}:Answerer", alive_within_s=alive_within_s)
+    tree = SupervisorSpec(id="bench", intensity=1000, period_s=1.0, children=(child,))
+    system = System.start(tree, pool, None, folder / name, namespace=f"mia-{name}")
+    started.callback(system.stop)
+    system.wait_up(UP_WITHIN_S)
+    return system
+
+
+def _is_calm(system: System, pool: PoolSpec) -> bool:
+    now = system.tree()
+    return now.root.state == "up" and len(now.spares) >= pool.hosts and now.hosts_coming == 0
 
 
 def _rays_own() -> Contender:
