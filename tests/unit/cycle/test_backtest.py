@@ -11,7 +11,7 @@ from mia_actors.core.calendar import new_york
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.features import EnsembleVector, EnsembleVote
 from mia_actors.core.market import Bar
-from mia_actors.core.orders import Purpose, Side
+from mia_actors.core.orders import GUARDIAN_PREFIX, Purpose, Side
 from mia_actors.cycle.backtest import Backtest, BacktestResult, Voter
 from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
@@ -19,7 +19,10 @@ from mia_actors.guardian.limits import GuardianSettings
 from tests.unit.cycle.situations import new_york_ns, vote
 
 SEEDS = (3, 7, 19, 48)
-"""Sessions of 10 March 2026 with one to four trades each when the ensemble approves of everything."""
+"""Sessions of 10 March 2026 with one to four trades each when the ensemble approves of everything.
+
+They begin within a five-minute bar.
+"""
 PATIENT = DecisionSettings(holding_minutes_max=1440)
 MINUTE_NS = 60 * NS_PER_S
 
@@ -28,7 +31,7 @@ def _load(seed: int) -> Tape:
     return load_tape(
         TapeSelection(
             source=f"synthetic:{seed}",
-            from_ns=new_york_ns("2026-03-10T09:00"),
+            from_ns=new_york_ns("2026-03-10T09:02"),
             to_ns=new_york_ns("2026-03-10T17:00"),
             history_days=2,
         )
@@ -123,6 +126,7 @@ def test_every_entry_goes_out_with_its_stop_and_target(seed: int) -> None:
     orders = _rows(_default(seed), "order")
     entries = [row for row in orders if row["order_ref"].endswith(f".{Purpose.ENTRY}")]
     assert entries
+    assert {int(row["event_time"][14:16]) % 5 for row in entries} == {0}
     for entry in entries:
         group = {
             row["order_ref"].rsplit(".", 1)[1]: row
@@ -173,6 +177,8 @@ def test_a_loss_halts_for_the_rest_of_the_session_and_leaves_nothing_open() -> N
     assert strict.final_position == 0
     assert (len(strict.trades), len(_default(19).trades)) == (1, 4)
     assert strict.counts.refused["guardian_refused"] > 0
+    offsets = [row for row in _rows(strict, "order") if row["order_ref"].startswith(GUARDIAN_PREFIX + ".")]
+    assert [(row["side"], row["state"]) for row in offsets] == [("BUY", "filled")]
 
 
 def test_a_profit_above_the_loss_limit_does_not_halt() -> None:

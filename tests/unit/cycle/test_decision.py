@@ -4,19 +4,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mia_actors.core.decisions import Decision, Outcome, Reason
 from mia_actors.core.features import EnsembleVote, MarketRegime, TimeframeFeatures, VolatilityRegime
 from mia_actors.core.market import Timeframe
 from mia_actors.core.orders import Side
-from mia_actors.core.tradebook import OpenTrade
+from mia_actors.core.tradebook import ClosedTrade, OpenTrade
 from mia_actors.core.units import ES
 from mia_actors.cycle.decision import Candidate, CycleInputs, DecisionCore, DecisionSettings
 from tests.unit.cycle.situations import (
     CLOSE,
-    HEARD,
     bar_ending,
     cycle_inputs,
     long_features,
@@ -195,6 +192,42 @@ def test_a_profit_of_the_day_never_halts() -> None:
     assert _candidate(_core(), rich) == _candidate(_core(), cycle_inputs())
 
 
+def _closed(net: int, quantity: int = 1) -> ClosedTrade:
+    return ClosedTrade(
+        instrument="ESZ3",
+        side=Side.BUY,
+        quantity=quantity,
+        entry_ref="a",
+        exit_ref="b",
+        opened_at_ns=0,
+        closed_at_ns=1,
+        entry_price_ticks=Decimal(CLOSE),
+        exit_price_ticks=Decimal(CLOSE),
+        gross_usd=Decimal(net),
+        commission_usd=Decimal(0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "regime", "said"),
+    [
+        ([_closed(-100)] * 30, "normal", "kelly 0.000"),
+        # 75 USD a contract against 100: a larger size is no better result.
+        ([_closed(150, 2), _closed(-100)] * 15, "normal", "payoff 0.75, n=30"),
+        ([_closed(150), _closed(-100)] * 15, "extreme", "kelly 0.167 (win rate 0.50, payoff 1.50, n=30)"),
+        ([_closed(150), _closed(-100)] * 15, "extreme", "x gamma 1.0 x volatility 0.5"),
+    ],
+)
+def test_the_record_and_the_volatility_reach_the_size(
+    record: list[ClosedTrade], regime: str, said: str
+) -> None:
+    """In extreme volatility the stop of 16 ticks, 200 USD, is more than one trade may risk."""
+    market = long_market(volatility_regime=VolatilityRegime(regime))
+    decision = _refusal(cycle_inputs(market, closed_trades=record))
+    assert decision.reason is Reason.SIZE_ZERO
+    assert said in decision.detail
+
+
 @pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize(
     ("at", "opened", "changes", "reason"),
@@ -223,55 +256,3 @@ def test_a_position_is_closed_by_time_or_drain_and_otherwise_left_to_its_bracket
             assert (decision.outcome, decision.reason) == (Outcome.EXITED, reason)
             assert decision.target is not None
             assert (decision.target.net_contracts, decision.target.stop_ticks) == (0, None)
-
-
-signed = st.none() | st.floats(-1, 1)
-share = st.none() | st.floats(0, 1)
-scores = st.sampled_from((0.3, 0.6, 0.9, 0.0, -0.6))
-any_features = st.fixed_dictionaries(
-    {},
-    optional={
-        "battle": st.none() | st.builds(lambda signal: replace(BATTLE, signal=signal), scores),  # type: ignore[type-var]
-        "flow": st.none() | st.builds(lambda score: replace(FLOW, score=score), scores),  # type: ignore[type-var]
-        "momentum": signed,
-        "vwap_trend": signed,
-        "pattern_strength": signed,
-        "volume_profile": signed,
-        "volume_confirmation": share,
-        "level_proximity": share,
-        "regime_confidence": share,
-        "regime_direction": st.sampled_from((-1, 0, 1)),
-        "volatility_regime": st.none() | st.sampled_from(VolatilityRegime),
-        "market_regime": st.none() | st.sampled_from(MarketRegime),
-        "atr_ticks": st.none() | st.floats(1, 24),
-    },
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(changes=any_features, slow=scores)
-def test_mirrored_features_give_the_mirrored_decision(changes: dict[str, Any], slow: float) -> None:
-    """Same gate, same size, same confidence and the same vector; side, stop and target on the other side."""
-    battle = replace(BATTLE, signal=slow)  # type: ignore[type-var]
-    market = {frame: long_features(frame, battle=battle) for frame in HEARD}
-    market[Timeframe.M5] = long_features(Timeframe.M5, **changes)
-    core = _core(confluence_min=0.5, confidence_min=0.5)
-    here, there = cycle_inputs(market), cycle_inputs(mirror_of(market))
-    one, other = core.propose(here), core.propose(there)
-    if isinstance(one, Decision) or isinstance(other, Decision):
-        assert isinstance(one, Decision)
-        assert isinstance(other, Decision)
-        assert (one.outcome, one.reason) == (other.outcome, other.reason)
-        return
-    assert replace(one.proposal, side=one.proposal.side.opposite) == other.proposal
-    first, second = core.conclude(here, one, vote()).target, core.conclude(there, other, vote()).target
-    assert first is not None
-    assert second is not None
-    assert first.stop_ticks is not None
-    assert first.target_ticks is not None
-    assert first.net_contracts == -second.net_contracts != 0
-    assert (2 * CLOSE - first.stop_ticks, 2 * CLOSE - first.target_ticks) == (
-        second.stop_ticks,
-        second.target_ticks,
-    )
-    assert (CLOSE - first.stop_ticks) * first.net_contracts > 0
