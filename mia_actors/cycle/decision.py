@@ -189,6 +189,11 @@ class DecisionCore:
             return self._no(
                 inputs, Reason.ENTRY_TIMEFRAME_OPEN, f"the {settings.entry_timeframe} bar is not closed"
             )
+        entry = inputs.features.get(settings.entry_timeframe)
+        age_ns = inputs.bar.end_ns - entry.as_of_ns if entry is not None else 0
+        if age_ns > settings.entry_timeframe.ns:  # a gap in the feed closed the bar late
+            said = f"the {settings.entry_timeframe} readings are {age_ns // NS_PER_S} s old"
+            return self._no(inputs, Reason.FEATURES_UNAVAILABLE, said)
         return None
 
     def _candidate(self, inputs: CycleInputs, signal: Signal) -> Decision | Candidate:

@@ -138,7 +138,6 @@ def test_without_the_entry_timeframe_nothing_is_decided() -> None:
     assert _refusal(cycle_inputs(others)).reason is Reason.FEATURES_UNAVAILABLE
 
 
-@pytest.mark.xfail(strict=True, reason="the age of the features is not looked at")
 def test_features_of_an_hour_ago_are_refused() -> None:
     """After a gap in the feed the first bar closes the old bin: its readings are as old as the gap."""
     end_ns = new_york_ns("2013-10-08T11:36")

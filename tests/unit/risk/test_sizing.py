@@ -95,7 +95,6 @@ def test_probation_stands_in_until_thirty_trades_are_closed() -> None:
     assert _size(WIDE.model_copy(update={"probation_contracts": 0}), trades=[]).contracts == 0
 
 
-@pytest.mark.xfail(strict=True, reason="without one loss the payoff is called 0 and so is the fraction")
 def test_a_record_of_nothing_but_wins_does_not_stop_trading() -> None:
     """(1 - p) · L / W vanishes with the last loss: Kelly's fraction is p, clipped; profit never halts."""
     assert _size(trades=[Decimal(100)] * 30).contracts > 0
