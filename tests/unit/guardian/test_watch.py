@@ -208,9 +208,6 @@ def test_a_fill_that_comes_after_flat_was_said_is_flattened_too(
     assert desk.position == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the state is read once in a life: a halt by another process is not seen"
-)
 @pytest.mark.parametrize("again", [False, True])
 def test_a_halt_latched_by_another_process_ends_the_permits_of_this_one(
     tmp_path: Path, make_watch: MakeWatch, *, again: bool
