@@ -31,6 +31,8 @@ from mia_actors.telemetry.logs import get_logger
 
 POLL_S = 0.1
 HEARTBEAT_S = 1.0
+LOOK_AGAIN_S = 2.0
+"""Between bars, how often an account is looked at that was confirmed flat."""
 HEARTBEAT = "heartbeat_ns"
 REQUEST_STATES = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ONLY}
 
@@ -68,6 +70,7 @@ class Guardian:
         self._watch: Watch | None = None
         self._session: GuardianSession | None = None
         self._heartbeat_at_s = 0.0
+        self._looked_at_s = 0.0
 
     def start(self) -> None:
         """Reads the latch, takes a new epoch, connects, folds the day's executions, begins to watch.
@@ -186,9 +189,11 @@ class Guardian:
 
     def _act_between_bars(self) -> None:
         watch, _ = self._ready()
-        if watch.state is TradingState.ACTIVE or watch.is_flat:
+        now_s = self._context.clock.monotonic_s()
+        if watch.is_flat and now_s - self._looked_at_s < LOOK_AGAIN_S:
             return
-        watch.act(self._evaluated_until_ns, self._context.clock.monotonic_s())
+        self._looked_at_s = now_s
+        watch.act(self._evaluated_until_ns, now_s)
 
     def _beat(self) -> None:
         now_s = self._context.clock.monotonic_s()

@@ -2,10 +2,11 @@
 
 Cancel everything, poll until nothing works, read the position, offset it with an order of our own, read it
 again, confirm twice. Every step may be repeated; the intent of an offset is on disk before it is sent, so a guardian
-that dies anywhere is followed by one that goes on. Called on every bar, and on a timer while no bars come.
+that dies anywhere is followed by one that goes on. Called on every bar, and on a timer while no bars come; it goes
+on looking after flat was confirmed, and begins again when an order or a position turns up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mia_actors.core.orders import GUARDIAN_PREFIX, OrderSpec, OrderType, Purpose, Side, order_ref
 from mia_actors.core.ports import GuardianDesk
@@ -36,6 +37,7 @@ class HaltSequence:
         self._session_id = session_id
         self._confirmed = 0
         self._confirmed_at: float | None = None
+        self._halt = latch.read()
 
     def step(self, market_time_ns: int, moment: float) -> Step:
         """Goes as far as it can. `moment` tells two looks apart: market time, or seconds while that stands.
@@ -43,6 +45,10 @@ class HaltSequence:
         Raises:
             BrokerDisconnected: the broker could not be asked; call again.
         """
+        halt = self._latch.read()
+        if halt.number != self._halt.number:
+            self._confirmed = 0
+        self._halt = halt
         pending = self._pending()
         if pending is not None:
             report = self._desk.offset_report(pending.order_ref)
@@ -56,7 +62,7 @@ class HaltSequence:
             return self._not_flat("waiting for cancels")
         position = self._desk.position_contracts()
         if position != 0:
-            self._confirmed = 0
+            self._begin_again()
             self._offset(position, market_time_ns)
             return self._not_flat("offset sent")
         return self._confirm(moment)
@@ -70,6 +76,7 @@ class HaltSequence:
     def _cancelled(self) -> bool:
         if self._desk.working_orders() == 0:
             return True
+        self._begin_again()
         self._desk.global_cancel()
         return any(self._desk.working_orders() == 0 for _ in range(CANCEL_POLLS_MAX))
 
@@ -93,15 +100,25 @@ class HaltSequence:
         self._latch.note_offset(self._desk.place_offset(spec))
 
     def _confirm(self, moment: float) -> Step:
+        if self._halt.is_flat:
+            return Step(is_flat=True, position_contracts=0, working_orders=0, outcome=self._halt.outcome)
         if self._confirmed_at != moment:
             self._confirmed, self._confirmed_at = self._confirmed + 1, moment
         is_flat = self._confirmed >= CONFIRMATIONS
         outcome = "FLAT" if is_flat else "flat once, confirming"
-        self._latch.note_outcome(is_flat=is_flat, outcome=outcome)
+        self._latch.note_outcome(is_flat=is_flat, outcome=outcome, of=self._halt)
         return Step(is_flat=is_flat, position_contracts=0, working_orders=0, outcome=outcome)
 
+    def _begin_again(self) -> None:
+        """Something was found: whatever was confirmed before, two looks are needed from here on."""
+        self._confirmed = 0
+        if self._halt.is_flat:
+            self._latch.note_outcome(is_flat=False, outcome="NOT FLAT: something turned up", of=self._halt)
+            self._halt = replace(self._halt, is_flat=False)
+
     def _not_flat(self, doing: str) -> Step:
+        self._begin_again()
         position, working = self._desk.position_contracts(), self._desk.working_orders()
         outcome = f"NOT FLAT: position {position:+d}, {working} working orders; {doing}"
-        self._latch.note_outcome(is_flat=False, outcome=outcome)
+        self._latch.note_outcome(is_flat=False, outcome=outcome, of=self._halt)
         return Step(is_flat=False, position_contracts=position, working_orders=working, outcome=outcome)

@@ -7,7 +7,9 @@ A file that cannot be read means halted.
 
 import sqlite3
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mia_actors.core.codec import from_json, to_json
@@ -38,6 +40,12 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 INSERT OR IGNORE INTO latch VALUES (1, 'active', '', '', 0, 1, '');
 INSERT OR IGNORE INTO facts VALUES ('epoch', '0');
 """
+READ = """
+SELECT state, reason, who, at_ns, is_flat, outcome,
+  (SELECT COALESCE(MAX(id), 0) FROM history), (SELECT COALESCE(MAX(id), 0) FROM requests) FROM latch
+"""
+NEXT_EPOCH = "UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'"
+DOWNWARDS = (TradingState.ACTIVE, TradingState.REDUCE_ONLY, TradingState.HALTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,10 @@ class Latched:
     """Flat and empty were confirmed twice since it was set."""
     outcome: str
     """FLAT, or NOT FLAT with numbers, or what is being done."""
+    number: int = field(default=0, compare=False)
+    """Grows with every lowering and release: tells this halt from the next one."""
+    requests: int = field(default=0, compare=False)
+    """Number of the newest request; a later one was not seen with this look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +101,7 @@ class Latch:
             ConfigError: the store is damaged.
         """
         try:
-            row = self._query("SELECT state, reason, who, at_ns, is_flat, outcome FROM latch", ())[0]
+            row = self._query(READ, ())[0]
             return Latched(
                 state=TradingState(row[0]),
                 reason=row[1],
@@ -97,60 +109,55 @@ class Latch:
                 at_ns=row[3],
                 is_flat=bool(row[4]),
                 outcome=row[5],
+                number=row[6],
+                requests=row[7],
             )
         except (sqlite3.DatabaseError, PermanentError, IndexError, ValueError) as error:
             raise ConfigError(f"{GUARDIAN_FILE} is damaged ({error}): that means halted") from error
 
     def lower(self, state: TradingState, *, reason: str, who: str, at_ns: int) -> bool:
         """Commits a lower state, never a higher one; returns whether anything changed. The epoch grows."""
-        with self._lock:
-            order = (TradingState.ACTIVE, TradingState.REDUCE_ONLY, TradingState.HALTED)
-            if order.index(state) <= order.index(self.read().state):
+        if not _is_lower(state, self.read()):  # without the write lock: a limit says it again at every bar
+            return False
+        with self._changing():
+            if not _is_lower(state, self.read()):  # another process may have come first
                 return False
-            self._transact(
-                [
-                    (
-                        (
-                            "UPDATE latch SET state = ?, reason = ?, who = ?, at_ns = ?, is_flat = 0, "
-                            "outcome = 'acting'"
-                        ),
-                        (state.value, reason, who, at_ns),
-                    ),
-                    (
-                        "INSERT INTO history (at_ns, who, what, reason) VALUES (?, ?, ?, ?)",
-                        (at_ns, who, state.value, reason),
-                    ),
-                    ("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'", ()),
-                ]
+            self._connection.execute(
+                "UPDATE latch SET state = ?, reason = ?, who = ?, at_ns = ?, is_flat = 0, outcome = 'acting'",
+                (state.value, reason, who, at_ns),
             )
-            return True
+            self._connection.execute(
+                "INSERT INTO history (at_ns, who, what, reason) VALUES (?, ?, ?, ?)",
+                (at_ns, who, state.value, reason),
+            )
+            self._connection.execute(NEXT_EPOCH)
+        return True
 
     def release(self, *, reason: str, who: str, at_ns: int) -> None:
         """A person's resume: back to active. Whether it may be done is the console's business."""
-        self._transact(
-            [
-                (
-                    (
-                        "UPDATE latch SET state = 'active', reason = ?, who = ?, at_ns = ?, is_flat = 1, "
-                        "outcome = ''"
-                    ),
-                    (reason, who, at_ns),
-                ),
-                (
-                    "INSERT INTO history (at_ns, who, what, reason) VALUES (?, ?, 'resume', ?)",
-                    (at_ns, who, reason),
-                ),
-                ("UPDATE requests SET handled = 1", ()),
-            ]
-        )
+        with self._changing():
+            self._connection.execute(
+                "UPDATE latch SET state = 'active', reason = ?, who = ?, at_ns = ?, is_flat = 1, outcome = ''",
+                (reason, who, at_ns),
+            )
+            self._connection.execute(
+                "INSERT INTO history (at_ns, who, what, reason) VALUES (?, ?, 'resume', ?)",
+                (at_ns, who, reason),
+            )
+            self._connection.execute("UPDATE requests SET handled = 1")
 
-    def note_outcome(self, *, is_flat: bool, outcome: str) -> None:
-        """How far the acting is."""
-        self._transact([("UPDATE latch SET is_flat = ?, outcome = ?", (int(is_flat), outcome))])
+    def note_outcome(self, *, is_flat: bool, outcome: str, of: Latched | None = None) -> None:
+        """How far the acting is; with `of`, unless another halt or a release came since that look."""
+        with self._changing():
+            seen = self.read()
+            if seen.state is TradingState.ACTIVE or (of is not None and seen.number != of.number):
+                return
+            if (seen.is_flat, seen.outcome) != (is_flat, outcome):
+                self._connection.execute("UPDATE latch SET is_flat = ?, outcome = ?", (int(is_flat), outcome))
 
     def next_epoch(self) -> int:
         """A number higher than any before; every guardian incarnation takes one."""
-        self._transact([("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'", ())])
+        self._transact(NEXT_EPOCH)
         return self.epoch()
 
     def epoch(self) -> int:
@@ -160,7 +167,7 @@ class Latch:
     def ask(self, kind: str, *, reason: str, who: str, at_ns: int) -> int:
         """Writes a person's request; returns its number."""
         sql = "INSERT INTO requests (kind, reason, who, at_ns) VALUES (?, ?, ?, ?)"
-        self._transact([(sql, (kind, reason, who, at_ns))])
+        self._transact(sql, (kind, reason, who, at_ns))
         return int(self._query("SELECT MAX(id) FROM requests", ())[0][0])
 
     def open_requests(self) -> tuple[Request, ...]:
@@ -170,22 +177,22 @@ class Latch:
 
     def handled(self, request_id: int) -> None:
         """Marks a request as taken."""
-        self._transact([("UPDATE requests SET handled = 1 WHERE id = ?", (request_id,))])
+        self._transact("UPDATE requests SET handled = 1 WHERE id = ?", (request_id,))
 
     def intend_offset(self, session_id: str, spec: OrderSpec) -> None:
         """Commits the intent to send an offsetting order, before it is sent."""
         sql = "INSERT OR IGNORE INTO offsets VALUES (?, ?, ?, ?)"
-        self._transact([(sql, (spec.order_ref, session_id, to_json(spec), OrderState.INTENDED.value))])
+        self._transact(sql, (spec.order_ref, session_id, to_json(spec), OrderState.INTENDED.value))
 
     def note_offset(self, report: OrderReport) -> None:
         """What the broker says of an offsetting order."""
         sql = "UPDATE offsets SET state = ? WHERE order_ref = ?"
-        self._transact([(sql, (report.state.value, report.order_ref))])
+        self._transact(sql, (report.state.value, report.order_ref))
 
     def expire_offset(self, order_ref: str) -> None:
         """An intent that never arrived and is not needed any more."""
         sql = "UPDATE offsets SET state = ? WHERE order_ref = ?"
-        self._transact([(sql, (OrderState.EXPIRED.value, order_ref))])
+        self._transact(sql, (OrderState.EXPIRED.value, order_ref))
 
     def offsets(self, session_id: str) -> tuple[LedgerOrder, ...]:
         """Offsetting orders of a session, oldest first."""
@@ -202,7 +209,7 @@ class Latch:
     def note_fact(self, name: str, value: str, *, once: bool = False) -> None:
         """Stores a fact; `once` keeps the first value."""
         sql = f"INSERT OR {'IGNORE' if once else 'REPLACE'} INTO facts VALUES (?, ?)"  # noqa: S608
-        self._transact([(sql, (name, value))])
+        self._transact(sql, (name, value))
 
     def close(self) -> None:
         """Releases the database."""
@@ -213,7 +220,16 @@ class Latch:
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 
-    def _transact(self, statements: list[tuple[str, tuple[str | int, ...]]]) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One transaction, closed to other threads and processes from its first read on."""
         with self._lock, transaction(self._connection):
-            for sql, parameters in statements:
-                self._connection.execute(sql, parameters)
+            yield
+
+    def _transact(self, sql: str, parameters: tuple[str | int, ...] = ()) -> None:
+        with self._changing():
+            self._connection.execute(sql, parameters)
+
+
+def _is_lower(state: TradingState, than: Latched) -> bool:
+    return DOWNWARDS.index(state) > DOWNWARDS.index(than.state)

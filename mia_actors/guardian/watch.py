@@ -69,8 +69,8 @@ class Watch:
         self._latch.lower(state, reason=reason, who=who, at_ns=self._now_ns())
 
     def act(self, market_time_ns: int, moment: float) -> Step | None:
-        """One step of making the account flat, while that is not confirmed."""
-        if self.state is TradingState.ACTIVE or self.is_flat:
+        """One step of making the account flat, or one more look at it once that is confirmed."""
+        if self.state is TradingState.ACTIVE:
             return None
         return self._sequence.step(market_time_ns, moment)
 

@@ -215,10 +215,7 @@ def test_whatever_fails_the_position_is_never_reversed_and_ends_at_zero(
     assert never_reversed(desk)
 
 
-ORDER_FORGOTTEN = pytest.mark.xfail(strict=True, reason="only a position starts the confirmation anew")
-
-
-@pytest.mark.parametrize("found", ["position", pytest.param("order", marks=ORDER_FORGOTTEN)])
+@pytest.mark.parametrize("found", ["position", "order"])
 def test_what_turns_up_between_two_looks_starts_the_confirmation_anew(latch: Latch, found: str) -> None:
     desk = FakeDesk()
     sequence = sequence_of(latch, desk)
@@ -230,6 +227,21 @@ def test_what_turns_up_between_two_looks_starts_the_confirmation_anew(latch: Lat
     assert not stepped(sequence, 2).is_flat
     desk.working = 0
     assert [stepped(sequence, number).is_flat for number in (3, 4)] == [False, True]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_order_that_turns_up_after_flat_was_said_is_cancelled_and_flat_is_confirmed_anew(
+    latch: Latch, *, restarted: bool
+) -> None:
+    desk = FakeDesk()
+    sequence = sequence_of(latch, desk)
+    assert [stepped(sequence, number).is_flat for number in (1, 2, 3)] == [False, True, True]
+    desk.working = 1
+    sequence = sequence_of(latch, desk) if restarted else sequence
+    assert not stepped(sequence, 4).is_flat
+    assert (latch.read().is_flat, desk.working) == (False, 0)
+    assert stepped(sequence, 5).is_flat
+    assert latch.read().is_flat
 
 
 @pytest.mark.xfail(
