@@ -15,7 +15,7 @@ from mia_actors.core.errors import ConfigError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.core.units import Product
-from mia_actors.guardian.actor import HEARTBEAT
+from mia_actors.guardian.actor import HEARTBEAT, REQUEST_STATES
 from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import GUARDIAN_FILE, Latch
@@ -25,6 +25,7 @@ LOOK_EVERY_S = 0.1
 CONNECT_S = 10.0
 CONSOLE_SESSION = "console"
 ROLL_DAYS = 8
+KINDS = {state: kind for kind, state in REQUEST_STATES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
     """Releases the latch.
 
     Raises:
-        PermanentError: nothing is latched, or the account was not confirmed flat.
+        PermanentError: nothing is latched, the account was not confirmed flat, or another halt came meanwhile.
     """
     found = read_state(state_dir, clock)
     if not found.halted:
@@ -135,11 +136,15 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
         raise ConfigError("--reason is empty: say why trading may go on")
     latch = Latch.open(state_dir)
     try:
-        if not latch.read().is_flat:
+        seen = latch.read()
+        if not seen.is_flat:
             raise PermanentError(
-                f"the cause persists: {found.outcome}; make the account flat first (mia flatten, or in TWS)"
+                f"the cause persists: {seen.outcome}; make the account flat first (mia flatten, or in TWS)"
             )
-        latch.release(reason=reason, who=who, at_ns=clock.now_ns())
+        if not latch.release(seen, reason=reason, who=who, at_ns=clock.now_ns()):
+            raise PermanentError(
+                "something halted again meanwhile: look at it (mia status), then resume that"
+            )
     finally:
         latch.close()
     return read_state(state_dir, clock)
@@ -162,7 +167,9 @@ def halt_directly(
         BrokerDisconnected: latched, but the broker cannot be reached.
     """
     latch = Latch.open(state_dir)
-    latch.lower(state, reason=reason, who=who, at_ns=clock.now_ns())
+    asked = latch.ask(KINDS[state], reason=reason, who=who, at_ns=clock.now_ns())  # a resume sees it, even if
+    latch.lower(state, reason=reason, who=who, at_ns=clock.now_ns())  # the latch was as low before
+    latch.handled(asked)
     limits = SessionLimits(connect_timeout_s=CONNECT_S, request_timeout_s=CONNECT_S, ack_timeout_s=CONNECT_S)
     events = SessionEvents(on_bar=lambda _: None, on_fill=lambda _: None, on_disconnect=lambda: None)
 

@@ -133,9 +133,16 @@ class Latch:
             self._connection.execute(NEXT_EPOCH)
         return True
 
-    def release(self, *, reason: str, who: str, at_ns: int) -> None:
-        """A person's resume: back to active. Whether it may be done is the console's business."""
+    def release(self, seen: Latched, *, reason: str, who: str, at_ns: int) -> bool:
+        """A person's resume of the very latch in `seen`: back to active, with its requests taken as handled.
+
+        Returns:
+            False, and nothing changed: something was lowered, asked for or found after that look.
+        """
         with self._changing():
+            now = self.read()
+            if now != seen or (now.number, now.requests) != (seen.number, seen.requests):
+                return False
             self._connection.execute(
                 "UPDATE latch SET state = 'active', reason = ?, who = ?, at_ns = ?, is_flat = 1, outcome = ''",
                 (reason, who, at_ns),
@@ -145,6 +152,7 @@ class Latch:
                 (at_ns, who, reason),
             )
             self._connection.execute("UPDATE requests SET handled = 1")
+        return True
 
     def note_outcome(self, *, is_flat: bool, outcome: str, of: Latched | None = None) -> None:
         """How far the acting is; with `of`, unless another halt or a release came since that look."""
