@@ -4,21 +4,23 @@ Requests go into the guardian's own store; where no guardian is alive, `halt_dir
 broker session of its own.
 """
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from mia_actors.broker.guardian_desk import GuardianSession, connected
 from mia_actors.broker.session import SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S, Clock, SystemClock, iso_utc
-from mia_actors.core.errors import ConfigError, PermanentError
+from mia_actors.core.errors import ConfigError, MiaError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.core.units import Product
 from mia_actors.guardian.actor import HEARTBEAT, REQUEST_STATES
 from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
-from mia_actors.guardian.latch import GUARDIAN_FILE, Latch
+from mia_actors.guardian.latch import Latch
 
 ALIVE_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.1
@@ -65,32 +67,37 @@ class ConsoleState:
 
 def read_state(state_dir: Path, clock: Clock) -> ConsoleState:
     """The store's word; a store that cannot be read means halted, one that was never made means active."""
-    if not (state_dir / GUARDIAN_FILE).exists():
+    if not Latch.was_made(state_dir):
         return _fresh()
     try:
-        latch = Latch.open(state_dir)
-    except ConfigError as error:
+        with closing(Latch.open(state_dir)) as latch:
+            return _read(latch, clock)
+    except (
+        MiaError,
+        sqlite3.Error,
+        ArithmeticError,
+        LookupError,
+        ValueError,
+    ) as error:  # whatever page it is
         return _damaged(str(error))
-    try:
-        latched = latch.read()
-        beat_ns = int(latch.fact(HEARTBEAT) or 0)
-        active = latched.state is TradingState.ACTIVE
-        level = latch.fact("level") or "INFO"
-        return ConsoleState(
-            state=latched.state,
-            level="CATASTROPHE" if latched.state is TradingState.HALTED else level,
-            reason=latched.reason,
-            who=latched.who,
-            latched_at="" if active else iso_utc(latched.at_ns),
-            confirmed_flat=latched.is_flat,
-            outcome=latched.outcome,
-            findings=latch.fact("findings") or "",
-            guardian_alive=clock.now_ns() - beat_ns < ALIVE_WITHIN_S * NS_PER_S,
-        )
-    except ConfigError as error:
-        return _damaged(str(error))
-    finally:
-        latch.close()
+
+
+def _read(latch: Latch, clock: Clock) -> ConsoleState:
+    latched = latch.read()
+    beat_ns = int(latch.fact(HEARTBEAT) or 0)
+    active = latched.state is TradingState.ACTIVE
+    level = latch.fact("level") or "INFO"
+    return ConsoleState(
+        state=latched.state,
+        level="CATASTROPHE" if latched.state is TradingState.HALTED else level,
+        reason=latched.reason,
+        who=latched.who,
+        latched_at="" if active else iso_utc(latched.at_ns),
+        confirmed_flat=latched.is_flat,
+        outcome=latched.outcome,
+        findings=latch.fact("findings") or "",
+        guardian_alive=clock.now_ns() - beat_ns < ALIVE_WITHIN_S * NS_PER_S,
+    )
 
 
 def request(state_dir: Path, kind: str, *, reason: str, who: str, clock: Clock) -> None:
@@ -203,7 +210,7 @@ def halt_directly(
 
 def guardian_orders(state_dir: Path, session_id: str) -> tuple[LedgerOrder, ...]:
     """Offsetting orders of a session, for the ledger."""
-    if not (state_dir / GUARDIAN_FILE).exists():
+    if not Latch.was_made(state_dir):
         return ()
     latch = Latch.open(state_dir)
     try:

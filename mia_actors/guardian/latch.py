@@ -5,6 +5,8 @@ whole or absent after a kill at any instruction, and it is committed before anyt
 A file that cannot be read means halted.
 """
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -20,6 +22,12 @@ from mia_actors.guardian.core import TradingState
 from mia_actors.store.sqlite import open_database, transaction
 
 GUARDIAN_FILE = "guardian.db"
+MADE_FILE = GUARDIAN_FILE + ".made"
+"""Stays when the store is lost: a store that is gone may have been halted."""
+LOCK_FILE = GUARDIAN_FILE + ".lock"
+NEW_FILE = GUARDIAN_FILE + ".new"
+STORE_LENGTH_MIN = 512
+"""Bytes; SQLite has no smaller page, and takes a shorter file for a database nobody has written to."""
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS latch (
@@ -92,7 +100,18 @@ class Latch:
             ConfigError: it cannot be read or written; whoever asked must take that for a halt.
         """
         path = state_dir / GUARDIAN_FILE
+        try:
+            _ensure_made(path)
+        except OSError as error:
+            raise ConfigError(
+                f"{path}: cannot be made ({error.strerror}); check the disk and the directory"
+            ) from error
         return cls(open_database(path, schema_version=SCHEMA_VERSION, schema=SCHEMA, durable=True))
+
+    @staticmethod
+    def was_made(state_dir: Path) -> bool:
+        """Whether there is a store, or was one; only where there never was may a reader take it for active."""
+        return (state_dir / GUARDIAN_FILE).exists() or (state_dir / MADE_FILE).exists()
 
     def read(self) -> Latched:
         """The latch now.
@@ -237,6 +256,47 @@ class Latch:
     def _transact(self, sql: str, parameters: tuple[str | int, ...] = ()) -> None:
         with self._changing():
             self._connection.execute(sql, parameters)
+
+
+def _ensure_made(path: Path) -> None:
+    """Makes a store that never was, whole or not at all; refuses one that was lost or emptied.
+
+    Raises:
+        ConfigError: lost or emptied.
+        OSError: it cannot be made.
+    """
+    made = path.with_name(MADE_FILE)
+    if not path.exists() and not made.exists():
+        with path.with_name(LOCK_FILE).open("a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # guardian and command line may come first together
+            if not path.exists():
+                _make(path)
+    remedy = f"that means halted; look at the account, then remove {path.name}* to begin anew"
+    if not path.exists():
+        raise ConfigError(f"{path}: is gone although it was made once: {remedy}")
+    if path.stat().st_size < STORE_LENGTH_MIN:
+        raise ConfigError(f"{path}: is damaged, it is empty or cut short: {remedy}")
+    if not made.exists():
+        made.touch()
+        _sync(path.parent)
+
+
+def _make(path: Path) -> None:
+    new = path.with_name(NEW_FILE)
+    for leftover in path.parent.glob(NEW_FILE + "*"):
+        leftover.unlink()
+    open_database(new, schema_version=SCHEMA_VERSION, schema=SCHEMA, durable=True).close()
+    _sync(new)
+    new.rename(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_lower(state: TradingState, than: Latched) -> bool:

@@ -58,13 +58,17 @@ def test_a_halt_is_a_catastrophe_and_every_other_state_shows_the_guardians_level
     assert found.document()["latched_at"] == latched_at
 
 
-@pytest.mark.parametrize("spoiled", ["garbage", "row removed"])
+@pytest.mark.parametrize("spoiled", ["garbage", "row removed", "file removed", "file emptied"])
 def test_a_store_that_cannot_be_read_means_halted_and_cannot_be_resumed(
     tmp_path: Path, clock: VirtualClock, spoiled: str
 ) -> None:
     halted(tmp_path, is_flat=True)
     if spoiled == "garbage":
         (tmp_path / GUARDIAN_FILE).write_bytes(b"\xa5" * 8192)
+    elif spoiled == "file removed":
+        (tmp_path / GUARDIAN_FILE).unlink()
+    elif spoiled == "file emptied":
+        (tmp_path / GUARDIAN_FILE).write_bytes(b"")
     else:
         with closing(sqlite3.connect(tmp_path / GUARDIAN_FILE)) as connection, connection:
             connection.execute("DELETE FROM latch")
@@ -75,11 +79,6 @@ def test_a_store_that_cannot_be_read_means_halted_and_cannot_be_resumed(
         resume(tmp_path, clock)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=PermanentError,
-    reason="only ConfigError is taken for damage, not what a fact's page raises",
-)
 def test_a_store_of_which_only_the_facts_are_damaged_means_halted_too(
     tmp_path: Path, clock: VirtualClock
 ) -> None:

@@ -126,20 +126,7 @@ def halted_and_closed(directory: Path) -> Path:
     return directory / GUARDIAN_FILE
 
 
-TAKEN_FOR_NEW = pytest.mark.xfail(
-    strict=True, reason="taken for a store that was never made: trading may go on"
-)
-
-
-@pytest.mark.parametrize(
-    "length",
-    [
-        pytest.param(None, marks=TAKEN_FOR_NEW),
-        pytest.param(0, marks=TAKEN_FOR_NEW),
-        pytest.param(1, marks=TAKEN_FOR_NEW),
-        *(99, 100, 1024, 4096, 4097, 8192, 12288),
-    ],
-)
+@pytest.mark.parametrize("length", [None, 0, 1, 99, 100, 1024, 4096, 4097, 8192, 12288])
 def test_a_halted_store_cut_short_is_refused_or_still_halted_but_never_active(
     tmp_path: Path, length: int | None
 ) -> None:
