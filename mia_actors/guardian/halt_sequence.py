@@ -8,13 +8,17 @@ on looking after flat was confirmed, and begins again when an order or a positio
 
 from dataclasses import dataclass, replace
 
-from mia_actors.core.orders import GUARDIAN_PREFIX, OrderSpec, OrderType, Purpose, Side, order_ref
+from mia_actors.core.errors import OrderRejected
+from mia_actors.core.orders import GUARDIAN_PREFIX, OrderSpec, OrderState, OrderType, Purpose, Side, order_ref
 from mia_actors.core.ports import GuardianDesk
 from mia_actors.guardian.latch import Latch
 
 CONFIRMATIONS = 2
 CANCEL_POLLS_MAX = 200
 """Round trips within one step that wait for a cancel to be confirmed."""
+
+ABANDONED_LOOKS = 100
+"""Looks at different moments after which another process's intent that never arrived is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class HaltSequence:
         self._session_id = session_id
         self._confirmed = 0
         self._confirmed_at: float | None = None
+        self._missed: set[tuple[str, float]] = set()
         self._halt = latch.read()
 
     def step(self, market_time_ns: int, moment: float) -> Step:
@@ -49,29 +54,38 @@ class HaltSequence:
         if halt.number != self._halt.number:
             self._confirmed = 0
         self._halt = halt
-        pending = self._pending()
-        if pending is not None:
-            report = self._desk.offset_report(pending.order_ref)
-            if report is not None and not report.state.is_final:
-                return self._not_flat("offset works at the broker")
-            if report is not None:
-                self._latch.note_offset(report)
-            else:
-                self._latch.expire_offset(pending.order_ref)
+        hindrance = self._settle_offset(moment)
+        if hindrance:
+            return self._not_flat(hindrance)
         if not self._cancelled():
             return self._not_flat("waiting for cancels")
         position = self._desk.position_contracts()
         if position != 0:
             self._begin_again()
-            self._offset(position, market_time_ns)
-            return self._not_flat("offset sent")
+            return self._not_flat(self._offset(position, market_time_ns))
         return self._confirm(moment)
 
-    def _pending(self) -> OrderSpec | None:
-        for order in reversed(self._latch.offsets(self._session_id)):
-            if not order.state.is_final:
-                return order.spec
-        return None
+    def _settle_offset(self, moment: float) -> str:
+        """Asks what became of the offset that was sent last, by whatever process; says what hinders the next."""
+        live = self._latch.live_offset()
+        if live is None:
+            return ""
+        session_id, spec = live
+        report = self._desk.offset_report(spec.order_ref)
+        if report is not None and not report.state.is_final:
+            return "offset works at the broker"
+        if report is not None:
+            self._latch.note_offset(session_id, spec.order_ref, report.state)
+        elif session_id == self._session_id or self._is_abandoned(spec.order_ref, moment):
+            self._latch.note_offset(session_id, spec.order_ref, OrderState.EXPIRED)
+        else:
+            return "the offset of another process is on its way"
+        return ""
+
+    def _is_abandoned(self, order_ref: str, moment: float) -> bool:
+        """Whether another's intent, unknown to the broker, was looked for long enough: who meant it is dead."""
+        self._missed = {(ref, when) for ref, when in self._missed if ref == order_ref} | {(order_ref, moment)}
+        return len(self._missed) >= ABANDONED_LOOKS
 
     def _cancelled(self) -> bool:
         if self._desk.working_orders() == 0:
@@ -80,7 +94,7 @@ class HaltSequence:
         self._desk.global_cancel()
         return any(self._desk.working_orders() == 0 for _ in range(CANCEL_POLLS_MAX))
 
-    def _offset(self, position: int, market_time_ns: int) -> None:
+    def _offset(self, position: int, market_time_ns: int) -> str:
         spec = OrderSpec(
             order_ref=order_ref(
                 GUARDIAN_PREFIX,
@@ -96,8 +110,14 @@ class HaltSequence:
             purpose=Purpose.HALT,
             decided_at_ns=market_time_ns,
         )
-        self._latch.intend_offset(self._session_id, spec)
-        self._latch.note_offset(self._desk.place_offset(spec))
+        if not self._latch.intend_offset(self._session_id, spec):
+            return "the offset of another process is on its way"
+        try:
+            state = self._desk.place_offset(spec).state
+        except OrderRejected:
+            state = OrderState.REJECTED
+        self._latch.note_offset(self._session_id, spec.order_ref, state)
+        return f"offset {'sent' if state is not OrderState.REJECTED else 'refused, to be sent anew'}"
 
     def _confirm(self, moment: float) -> Step:
         if self._halt.is_flat:

@@ -17,7 +17,7 @@ from pathlib import Path
 from mia_actors.core.codec import from_json, to_json
 from mia_actors.core.errors import ConfigError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
-from mia_actors.core.orders import OrderReport, OrderSpec, OrderState
+from mia_actors.core.orders import OrderSpec, OrderState
 from mia_actors.guardian.core import TradingState
 from mia_actors.store.sqlite import open_database, transaction
 
@@ -28,7 +28,7 @@ LOCK_FILE = GUARDIAN_FILE + ".lock"
 NEW_FILE = GUARDIAN_FILE + ".new"
 STORE_LENGTH_MIN = 512
 """Bytes; SQLite has no smaller page, and takes a shorter file for a database nobody has written to."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS latch (
   id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL,
@@ -42,7 +42,8 @@ CREATE TABLE IF NOT EXISTS requests (
   handled INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS offsets (
-  order_ref TEXT PRIMARY KEY, session_id TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL
+  session_id TEXT NOT NULL, order_ref TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL,
+  PRIMARY KEY (session_id, order_ref)
 );
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 INSERT OR IGNORE INTO latch VALUES (1, 'active', '', '', 0, 1, '');
@@ -206,20 +207,33 @@ class Latch:
         """Marks a request as taken."""
         self._transact("UPDATE requests SET handled = 1 WHERE id = ?", (request_id,))
 
-    def intend_offset(self, session_id: str, spec: OrderSpec) -> None:
-        """Commits the intent to send an offsetting order, before it is sent."""
-        sql = "INSERT OR IGNORE INTO offsets VALUES (?, ?, ?, ?)"
-        self._transact(sql, (spec.order_ref, session_id, to_json(spec), OrderState.INTENDED.value))
+    def intend_offset(self, session_id: str, spec: OrderSpec) -> bool:
+        """Commits the intent to send an offsetting order, before it is sent.
 
-    def note_offset(self, report: OrderReport) -> None:
-        """What the broker says of an offsetting order."""
-        sql = "UPDATE offsets SET state = ? WHERE order_ref = ?"
-        self._transact(sql, (report.state.value, report.order_ref))
+        Returns:
+            False, and nothing written: another one, of whatever process, is not settled yet.
+        """
+        with self._changing():
+            if self.live_offset() is not None:
+                return False
+            self._connection.execute(
+                "INSERT INTO offsets VALUES (?, ?, ?, ?)",
+                (session_id, spec.order_ref, to_json(spec), OrderState.INTENDED.value),
+            )
+        return True
 
-    def expire_offset(self, order_ref: str) -> None:
-        """An intent that never arrived and is not needed any more."""
-        sql = "UPDATE offsets SET state = ? WHERE order_ref = ?"
-        self._transact(sql, (OrderState.EXPIRED.value, order_ref))
+    def live_offset(self) -> tuple[str, OrderSpec] | None:
+        """The offsetting order, with its session, that may still do something; there is never a second one."""
+        rows = self._query("SELECT session_id, spec, state FROM offsets ORDER BY rowid DESC", ())
+        for session_id, spec, state in rows:
+            if not OrderState(state).is_final:
+                return session_id, from_json(OrderSpec, spec)
+        return None
+
+    def note_offset(self, session_id: str, order_ref: str, state: OrderState) -> None:
+        """What the broker says of an offsetting order; EXPIRED for one that never arrived."""
+        sql = "UPDATE offsets SET state = ? WHERE session_id = ? AND order_ref = ?"
+        self._transact(sql, (state.value, session_id, order_ref))
 
     def offsets(self, session_id: str) -> tuple[LedgerOrder, ...]:
         """Offsetting orders of a session, oldest first."""
