@@ -95,7 +95,6 @@ class Guardian:
 
     def permit(self, as_of_ns: int, executor_incarnation: int) -> Permit | PermitRefusal:
         """A lease as of market time `as_of_ns`; waits, bounded, until that time has been judged."""
-        watch, latch = self._ready()
         with tracing.span(conventions.SPAN_ISSUE_PERMIT), self._evaluated:
             judged = self._evaluated.wait_for(
                 lambda: self._evaluated_until_ns >= as_of_ns, self._settings.permit_wait_s
@@ -103,6 +102,7 @@ class Guardian:
             if not judged:
                 waited = f"market time not judged within {self._settings.permit_wait_s:g} s"
                 return PermitRefusal(reason="guardian_behind", detail=waited)
+            watch, latch = self._ready()  # after waiting: a reconnect has made another watch
             expires_ns = self._monotonic_ns() + round(self._settings.permit_ttl_s * NS_PER_S)
             return watch.permit(
                 as_of_ns,
@@ -122,9 +122,13 @@ class Guardian:
             with self._context.loop("the watch"):
                 self._loop()
         except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
-            self._log.exception("guardian.loop_failed")
-            self._halt_on_error(error)
-            self._context.crash(error)
+            try:
+                self._log.exception("guardian.loop_failed")
+                self._halt_on_error(error)
+            except Exception:  # noqa: BLE001 - a guardian that can neither judge nor latch has to be gone
+                self._log.exception("guardian.halt_not_latched")
+            finally:
+                self._context.crash(error)
 
     def _halt_on_error(self, error: Exception) -> None:
         """An error of the guardian is a catastrophe; a lost connection is not: no permits, then a new life."""
@@ -228,7 +232,10 @@ class Guardian:
             self._events.put(newest)
 
     def _reopen(self) -> None:
+        """As in a new life: no permit until the executions heard anew were judged at the newest bar."""
         self._log.warning("guardian.disconnected")
+        with self._evaluated:
+            self._evaluated_until_ns = 0
         if self._session is not None:
             self._session.close()
         if not self._stopping.is_set():

@@ -82,7 +82,9 @@ class Watch:
         if latched.state is not TradingState.ACTIVE:
             return PermitRefusal(reason=latched.state.value, detail=latched.reason)
         assessment = self.assessment
-        if assessment is not None and assessment.demand is not Demand.NONE:
+        if assessment is None:
+            return PermitRefusal(reason="guardian_behind", detail="nothing was judged yet")
+        if assessment.demand is not Demand.NONE:
             return PermitRefusal(reason=assessment.demand.name.lower(), detail=assessment.reason)
         return Permit(
             epoch=epoch,

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from mia_actors.core.clock import NS_PER_S, VirtualClock
-from mia_actors.core.errors import BrokerDisconnected, PermanentError
+from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.orders import Permit, Side
 from mia_actors.core.permit_gate import Allowed, Denied, PermitDenial, PermitGate, PermitRefusal
 from mia_actors.core.units import ES
@@ -257,11 +257,6 @@ def test_a_lost_connection_ends_the_process_and_latches_nothing_new(
     assert (latch.read().state, latch.read().is_flat) == (TradingState.REDUCE_ONLY, False)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=PermanentError,
-    reason="the crash is not reached: thread dead, process alive, nobody watches",
-)
 def test_an_error_that_cannot_be_latched_ends_the_process_all_the_same(
     make_guardian: MakeGuardian, latch: Latch
 ) -> None:

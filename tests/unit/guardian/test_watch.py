@@ -223,8 +223,5 @@ def test_a_halt_latched_by_another_process_ends_the_permits_of_this_one(
     assert isinstance(permitted(watch, 10), PermitRefusal)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a watch that has judged nothing, as after every reconnect, gives a permit"
-)
 def test_there_is_no_permit_before_the_first_judgement(make_watch: MakeWatch) -> None:
     assert isinstance(permitted(make_watch(FakeDesk(), *round_trips([-1, -1, -1]))), PermitRefusal)
