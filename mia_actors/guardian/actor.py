@@ -31,6 +31,8 @@ from mia_actors.telemetry.logs import get_logger
 
 POLL_S = 0.1
 HEARTBEAT_S = 1.0
+LOOK_AGAIN_S = 2.0
+"""Between bars, how often an account is looked at that was confirmed flat."""
 HEARTBEAT = "heartbeat_ns"
 REQUEST_STATES = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ONLY}
 
@@ -68,6 +70,7 @@ class Guardian:
         self._watch: Watch | None = None
         self._session: GuardianSession | None = None
         self._heartbeat_at_s = 0.0
+        self._looked_at_s = 0.0
 
     def start(self) -> None:
         """Reads the latch, takes a new epoch, connects, folds the day's executions, begins to watch.
@@ -92,7 +95,6 @@ class Guardian:
 
     def permit(self, as_of_ns: int, executor_incarnation: int) -> Permit | PermitRefusal:
         """A lease as of market time `as_of_ns`; waits, bounded, until that time has been judged."""
-        watch, latch = self._ready()
         with tracing.span(conventions.SPAN_ISSUE_PERMIT), self._evaluated:
             judged = self._evaluated.wait_for(
                 lambda: self._evaluated_until_ns >= as_of_ns, self._settings.permit_wait_s
@@ -100,6 +102,7 @@ class Guardian:
             if not judged:
                 waited = f"market time not judged within {self._settings.permit_wait_s:g} s"
                 return PermitRefusal(reason="guardian_behind", detail=waited)
+            watch, latch = self._ready()  # after waiting: a reconnect has made another watch
             expires_ns = self._monotonic_ns() + round(self._settings.permit_ttl_s * NS_PER_S)
             return watch.permit(
                 as_of_ns,
@@ -119,9 +122,13 @@ class Guardian:
             with self._context.loop("the watch"):
                 self._loop()
         except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
-            self._log.exception("guardian.loop_failed")
-            self._halt_on_error(error)
-            self._context.crash(error)
+            try:
+                self._log.exception("guardian.loop_failed")
+                self._halt_on_error(error)
+            except Exception:  # noqa: BLE001 - a guardian that can neither judge nor latch has to be gone
+                self._log.exception("guardian.halt_not_latched")
+            finally:
+                self._context.crash(error)
 
     def _halt_on_error(self, error: Exception) -> None:
         """An error of the guardian is a catastrophe; a lost connection is not: no permits, then a new life."""
@@ -186,9 +193,11 @@ class Guardian:
 
     def _act_between_bars(self) -> None:
         watch, _ = self._ready()
-        if watch.state is TradingState.ACTIVE or watch.is_flat:
+        now_s = self._context.clock.monotonic_s()
+        if watch.is_flat and now_s - self._looked_at_s < LOOK_AGAIN_S:
             return
-        watch.act(self._evaluated_until_ns, self._context.clock.monotonic_s())
+        self._looked_at_s = now_s
+        watch.act(self._evaluated_until_ns, now_s)
 
     def _beat(self) -> None:
         now_s = self._context.clock.monotonic_s()
@@ -223,7 +232,10 @@ class Guardian:
             self._events.put(newest)
 
     def _reopen(self) -> None:
+        """As in a new life: no permit until the executions heard anew were judged at the newest bar."""
         self._log.warning("guardian.disconnected")
+        with self._evaluated:
+            self._evaluated_until_ns = 0
         if self._session is not None:
             self._session.close()
         if not self._stopping.is_set():

@@ -4,27 +4,30 @@ Requests go into the guardian's own store; where no guardian is alive, `halt_dir
 broker session of its own.
 """
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from mia_actors.broker.guardian_desk import GuardianSession, connected
 from mia_actors.broker.session import SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S, Clock, SystemClock, iso_utc
-from mia_actors.core.errors import ConfigError, PermanentError
+from mia_actors.core.errors import ConfigError, MiaError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.core.units import Product
-from mia_actors.guardian.actor import HEARTBEAT
+from mia_actors.guardian.actor import HEARTBEAT, REQUEST_STATES
 from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
-from mia_actors.guardian.latch import GUARDIAN_FILE, Latch
+from mia_actors.guardian.latch import Latch
 
 ALIVE_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.1
 CONNECT_S = 10.0
 CONSOLE_SESSION = "console"
 ROLL_DAYS = 8
+KINDS = {state: kind for kind, state in REQUEST_STATES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,32 +67,37 @@ class ConsoleState:
 
 def read_state(state_dir: Path, clock: Clock) -> ConsoleState:
     """The store's word; a store that cannot be read means halted, one that was never made means active."""
-    if not (state_dir / GUARDIAN_FILE).exists():
+    if not Latch.was_made(state_dir):
         return _fresh()
     try:
-        latch = Latch.open(state_dir)
-    except ConfigError as error:
+        with closing(Latch.open(state_dir)) as latch:
+            return _read(latch, clock)
+    except (
+        MiaError,
+        sqlite3.Error,
+        ArithmeticError,
+        LookupError,
+        ValueError,
+    ) as error:  # whatever page it is
         return _damaged(str(error))
-    try:
-        latched = latch.read()
-        beat_ns = int(latch.fact(HEARTBEAT) or 0)
-        active = latched.state is TradingState.ACTIVE
-        level = latch.fact("level") or "INFO"
-        return ConsoleState(
-            state=latched.state,
-            level="CATASTROPHE" if latched.state is TradingState.HALTED else level,
-            reason=latched.reason,
-            who=latched.who,
-            latched_at="" if active else iso_utc(latched.at_ns),
-            confirmed_flat=latched.is_flat,
-            outcome=latched.outcome,
-            findings=latch.fact("findings") or "",
-            guardian_alive=clock.now_ns() - beat_ns < ALIVE_WITHIN_S * NS_PER_S,
-        )
-    except ConfigError as error:
-        return _damaged(str(error))
-    finally:
-        latch.close()
+
+
+def _read(latch: Latch, clock: Clock) -> ConsoleState:
+    latched = latch.read()
+    beat_ns = int(latch.fact(HEARTBEAT) or 0)
+    active = latched.state is TradingState.ACTIVE
+    level = latch.fact("level") or "INFO"
+    return ConsoleState(
+        state=latched.state,
+        level="CATASTROPHE" if latched.state is TradingState.HALTED else level,
+        reason=latched.reason,
+        who=latched.who,
+        latched_at="" if active else iso_utc(latched.at_ns),
+        confirmed_flat=latched.is_flat,
+        outcome=latched.outcome,
+        findings=latch.fact("findings") or "",
+        guardian_alive=clock.now_ns() - beat_ns < ALIVE_WITHIN_S * NS_PER_S,
+    )
 
 
 def request(state_dir: Path, kind: str, *, reason: str, who: str, clock: Clock) -> None:
@@ -126,7 +134,7 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
     """Releases the latch.
 
     Raises:
-        PermanentError: nothing is latched, or the account was not confirmed flat.
+        PermanentError: nothing is latched, the account was not confirmed flat, or another halt came meanwhile.
     """
     found = read_state(state_dir, clock)
     if not found.halted:
@@ -135,11 +143,15 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
         raise ConfigError("--reason is empty: say why trading may go on")
     latch = Latch.open(state_dir)
     try:
-        if not latch.read().is_flat:
+        seen = latch.read()
+        if not seen.is_flat:
             raise PermanentError(
-                f"the cause persists: {found.outcome}; make the account flat first (mia flatten, or in TWS)"
+                f"the cause persists: {seen.outcome}; make the account flat first (mia flatten, or in TWS)"
             )
-        latch.release(reason=reason, who=who, at_ns=clock.now_ns())
+        if not latch.release(seen, reason=reason, who=who, at_ns=clock.now_ns()):
+            raise PermanentError(
+                "something halted again meanwhile: look at it (mia status), then resume that"
+            )
     finally:
         latch.close()
     return read_state(state_dir, clock)
@@ -162,7 +174,9 @@ def halt_directly(
         BrokerDisconnected: latched, but the broker cannot be reached.
     """
     latch = Latch.open(state_dir)
-    latch.lower(state, reason=reason, who=who, at_ns=clock.now_ns())
+    asked = latch.ask(KINDS[state], reason=reason, who=who, at_ns=clock.now_ns())  # a resume sees it, even if
+    latch.lower(state, reason=reason, who=who, at_ns=clock.now_ns())  # the latch was as low before
+    latch.handled(asked)
     limits = SessionLimits(connect_timeout_s=CONNECT_S, request_timeout_s=CONNECT_S, ack_timeout_s=CONNECT_S)
     events = SessionEvents(on_bar=lambda _: None, on_fill=lambda _: None, on_disconnect=lambda: None)
 
@@ -196,7 +210,7 @@ def halt_directly(
 
 def guardian_orders(state_dir: Path, session_id: str) -> tuple[LedgerOrder, ...]:
     """Offsetting orders of a session, for the ledger."""
-    if not (state_dir / GUARDIAN_FILE).exists():
+    if not Latch.was_made(state_dir):
         return ()
     latch = Latch.open(state_dir)
     try:

@@ -192,11 +192,11 @@ class GuardianCore:
         until_ns = 0
         for trade in closed:
             run = run + 1 if trade.net_usd < 0 else 0
-            if run and run % limit == 0:
+            if run >= limit:
                 until_ns = trade.closed_at_ns + pause_ns
         if as_of_ns >= until_ns:
             return None
-        text = f"{limit} losses in a row: no entries until {iso_utc(until_ns)}"
+        text = f"{limit} or more losses in a row: no entries until {iso_utc(until_ns)}"
         return Finding(name="consecutive_losses", level=Level.CRITICAL, demand=Demand.PAUSE, text=text)
 
     def _trades_in_the_hour(self, as_of_ns: int) -> Finding | None:

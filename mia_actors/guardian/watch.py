@@ -35,9 +35,17 @@ class Watch:
         self._latch = latch
         self._now_ns = now_ns
         self._sequence = HaltSequence(desk=desk, latch=latch, instrument=instrument, session_id=session_id)
-        self.state = latch.read().state
-        self.is_flat = latch.read().is_flat
         self.assessment: Assessment | None = None
+
+    @property
+    def state(self) -> TradingState:
+        """What the latch says now; any process may have lowered it since the last look."""
+        return self._latch.read().state
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether flat was confirmed for the latch as it stands."""
+        return self._latch.read().is_flat
 
     def add_fills(self, fills: Iterable[Fill]) -> None:
         """Executions of all clients."""
@@ -58,25 +66,25 @@ class Watch:
 
     def lower(self, state: TradingState, *, reason: str, who: str) -> None:
         """Latches a lower state; the disk has it before this returns."""
-        if self._latch.lower(state, reason=reason, who=who, at_ns=self._now_ns()):
-            self.state, self.is_flat = state, False
+        self._latch.lower(state, reason=reason, who=who, at_ns=self._now_ns())
 
     def act(self, market_time_ns: int, moment: float) -> Step | None:
-        """One step of making the account flat, while that is not confirmed."""
-        if self.state is TradingState.ACTIVE or self.is_flat:
+        """One step of making the account flat, or one more look at it once that is confirmed."""
+        if self.state is TradingState.ACTIVE:
             return None
-        step = self._sequence.step(market_time_ns, moment)
-        self.is_flat = step.is_flat
-        return step
+        return self._sequence.step(market_time_ns, moment)
 
     def permit(
         self, as_of_ns: int, *, epoch: int, executor_incarnation: int, expires_monotonic_ns: int
     ) -> Permit | PermitRefusal:
         """A permit as of market time `as_of_ns`, or the reason there is none."""
-        if self.state is not TradingState.ACTIVE:
-            return PermitRefusal(reason=self.state.value, detail=self._latch.read().reason)
+        latched = self._latch.read()
+        if latched.state is not TradingState.ACTIVE:
+            return PermitRefusal(reason=latched.state.value, detail=latched.reason)
         assessment = self.assessment
-        if assessment is not None and assessment.demand is not Demand.NONE:
+        if assessment is None:
+            return PermitRefusal(reason="guardian_behind", detail="nothing was judged yet")
+        if assessment.demand is not Demand.NONE:
             return PermitRefusal(reason=assessment.demand.name.lower(), detail=assessment.reason)
         return Permit(
             epoch=epoch,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from mia_actors.core.clock import NS_PER_S
-from mia_actors.core.errors import BrokerDisconnected
+from mia_actors.core.errors import BrokerDisconnected, OrderRejected
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderState, Side
 from mia_actors.core.session import BrokerMode, Connection, SessionInfo
@@ -89,7 +89,8 @@ class FakeDesk:
     """A broker: orders by reference, a position, and faults that are told in advance.
 
     `faults` are cuts of the line, in order: the next call of that name raises, `before` or `after` it took
-    effect. `offset_states` says how the next offsets end; a state that is not final leaves one working.
+    effect. `offset_states` says how the next offsets end; a state that is not final leaves one working. With
+    `refuses_aloud` a refused offset is raised, as the session to a real broker does.
     """
 
     def __init__(self, *, position: int = 0, working: int = 0) -> None:
@@ -99,6 +100,7 @@ class FakeDesk:
         self.offsets: dict[str, tuple[OrderSpec, OrderState]] = {}
         self.positions_seen = [position]
         self.cancel_works = True
+        self.refuses_aloud = False
         self.faults: list[tuple[str, str]] = []
         self.offset_states: list[OrderState] = []
 
@@ -130,7 +132,10 @@ class FakeDesk:
             if state.is_final:
                 self.settle(order.order_ref, state)
         self._leave("place_offset")
-        return self._report(order.order_ref)
+        report = self._report(order.order_ref)
+        if self.refuses_aloud and report.state is OrderState.REJECTED:
+            raise OrderRejected(order.order_ref)
+        return report
 
     def offset_report(self, order_ref: str) -> OrderReport | None:
         """What became of an offset; None when it never arrived."""

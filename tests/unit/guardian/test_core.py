@@ -137,7 +137,6 @@ def test_the_pause_ends_an_hour_after_the_fifth_loss_and_not_before() -> None:
     assert judged(core, 10 + 3600).demand is Demand.NONE
 
 
-@pytest.mark.xfail(strict=True, reason="only every fifth loss pauses; domain section 12 says five or more")
 def test_a_sixth_loss_in_a_row_pauses_again() -> None:
     core = core_of()
     core.add_fills(round_trips([-1] * 5, every_s=2))

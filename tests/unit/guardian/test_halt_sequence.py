@@ -215,10 +215,7 @@ def test_whatever_fails_the_position_is_never_reversed_and_ends_at_zero(
     assert never_reversed(desk)
 
 
-ORDER_FORGOTTEN = pytest.mark.xfail(strict=True, reason="only a position starts the confirmation anew")
-
-
-@pytest.mark.parametrize("found", ["position", pytest.param("order", marks=ORDER_FORGOTTEN)])
+@pytest.mark.parametrize("found", ["position", "order"])
 def test_what_turns_up_between_two_looks_starts_the_confirmation_anew(latch: Latch, found: str) -> None:
     desk = FakeDesk()
     sequence = sequence_of(latch, desk)
@@ -232,9 +229,21 @@ def test_what_turns_up_between_two_looks_starts_the_confirmation_anew(latch: Lat
     assert [stepped(sequence, number).is_flat for number in (3, 4)] == [False, True]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="order_ref alone is the key of offsets: the intent is silently not written"
-)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_order_that_turns_up_after_flat_was_said_is_cancelled_and_flat_is_confirmed_anew(
+    latch: Latch, *, restarted: bool
+) -> None:
+    desk = FakeDesk()
+    sequence = sequence_of(latch, desk)
+    assert [stepped(sequence, number).is_flat for number in (1, 2, 3)] == [False, True, True]
+    desk.working = 1
+    sequence = sequence_of(latch, desk) if restarted else sequence
+    assert not stepped(sequence, 4).is_flat
+    assert (latch.read().is_flat, desk.working) == (False, 0)
+    assert stepped(sequence, 5).is_flat
+    assert latch.read().is_flat
+
+
 def test_a_later_session_at_the_same_market_time_has_its_own_offset_on_disk(latch: Latch) -> None:
     """The same tape replayed over the same state directory, as every drill does; the console has one session too."""
     for session_id in ("s1", "s2"):
@@ -243,15 +252,43 @@ def test_a_later_session_at_the_same_market_time_has_its_own_offset_on_disk(latc
         assert [kept.state for kept in latch.offsets(session_id)] == [OrderState.FILLED]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with its intent not written, the retry takes the refused order's reference"
-)
-def test_a_later_session_retries_a_refused_offset_at_the_same_market_time(latch: Latch) -> None:
+@pytest.mark.parametrize("aloud", [False, True])
+def test_a_later_session_retries_a_refused_offset_at_the_same_market_time(
+    latch: Latch, *, aloud: bool
+) -> None:
     """Where bars stand still, as in the daily break, the market time does not move on."""
     for session_id in ("s1", "s2"):
         desk = FakeDesk(position=1)
-        desk.offset_states = [OrderState.REJECTED]
+        desk.offset_states, desk.refuses_aloud = [OrderState.REJECTED], aloud
         sequence = sequence_of(latch, desk, session_id)
         for moment in range(5):
             sequence.step(NOON_NS, float(moment))
         assert desk.position == 0
+
+
+def test_of_two_processes_only_one_has_an_offset_at_a_time(latch: Latch) -> None:
+    """A guardian taken for dead, and a person's command line: together they must not reverse the position."""
+    desk = FakeDesk(position=1)
+    desk.offset_states = [OrderState.WORKING]
+    guardian, command_line = sequence_of(latch, desk), sequence_of(latch, desk, "console")
+    for number in range(1, 200):
+        stepped(guardian, number)
+        stepped(command_line, number)
+    ((order_ref, _),) = desk.offsets.items()
+    desk.settle(order_ref, OrderState.FILLED)
+    assert [stepped(command_line, number).is_flat for number in (200, 201)] == [False, True]
+    assert desk.positions_seen == [1, 0]
+
+
+def test_the_intent_of_a_process_that_died_before_sending_does_not_hold_up_another_for_ever(
+    latch: Latch,
+) -> None:
+    desk = FakeDesk(position=1)
+    desk.faults = [BEFORE_OFFSET]
+    with pytest.raises(BrokerDisconnected):
+        stepped(sequence_of(latch, desk), 1)
+    command_line = sequence_of(latch, desk, "console")
+    assert not any(stepped(command_line, number).is_flat for number in range(2, 12))
+    assert desk.offsets == {}  # it may be on its way
+    assert any(stepped(command_line, number).is_flat for number in range(12, 200))
+    assert desk.positions_seen == [1, 0]

@@ -126,20 +126,7 @@ def halted_and_closed(directory: Path) -> Path:
     return directory / GUARDIAN_FILE
 
 
-TAKEN_FOR_NEW = pytest.mark.xfail(
-    strict=True, reason="taken for a store that was never made: trading may go on"
-)
-
-
-@pytest.mark.parametrize(
-    "length",
-    [
-        pytest.param(None, marks=TAKEN_FOR_NEW),
-        pytest.param(0, marks=TAKEN_FOR_NEW),
-        pytest.param(1, marks=TAKEN_FOR_NEW),
-        *(99, 100, 1024, 4096, 4097, 8192, 12288),
-    ],
-)
+@pytest.mark.parametrize("length", [None, 0, 1, 99, 100, 1024, 4096, 4097, 8192, 12288])
 def test_a_halted_store_cut_short_is_refused_or_still_halted_but_never_active(
     tmp_path: Path, length: int | None
 ) -> None:
@@ -211,9 +198,6 @@ class OvertakenLatch(Latch):
         return seen
 
 
-@pytest.mark.xfail(
-    strict=True, reason="lower reads and writes in two transactions: another process fits between"
-)
 def test_lowering_to_reduce_only_does_not_lift_a_halt_of_another_process(tmp_path: Path) -> None:
     with closing(Latch.open(tmp_path)) as other, closing(OvertakenLatch.open(tmp_path)) as latch:
         assert isinstance(latch, OvertakenLatch)

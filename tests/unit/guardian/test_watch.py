@@ -177,7 +177,6 @@ def test_a_person_halts_what_is_reduce_only_already_and_the_account_is_looked_at
     assert (latch.read().state, latch.read().who, latch.read().at_ns) == (TradingState.HALTED, "bob", 42)
 
 
-@pytest.mark.xfail(strict=True, reason="the sequence still has its old confirmations: one look is enough")
 def test_the_second_halt_of_a_life_is_confirmed_twice_too(make_watch: MakeWatch) -> None:
     watch = make_watch(FakeDesk())
     watch.lower(TradingState.REDUCE_ONLY, reason="lunch", who="ada")
@@ -188,7 +187,6 @@ def test_the_second_halt_of_a_life_is_confirmed_twice_too(make_watch: MakeWatch)
     assert not watch.is_flat
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks at the account any more once it was flat")
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_fill_that_comes_after_flat_was_said_is_flattened_too(
     make_watch: MakeWatch, *, restarted: bool
@@ -208,9 +206,6 @@ def test_a_fill_that_comes_after_flat_was_said_is_flattened_too(
     assert desk.position == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the state is read once in a life: a halt by another process is not seen"
-)
 @pytest.mark.parametrize("again", [False, True])
 def test_a_halt_latched_by_another_process_ends_the_permits_of_this_one(
     tmp_path: Path, make_watch: MakeWatch, *, again: bool
@@ -228,8 +223,5 @@ def test_a_halt_latched_by_another_process_ends_the_permits_of_this_one(
     assert isinstance(permitted(watch, 10), PermitRefusal)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a watch that has judged nothing, as after every reconnect, gives a permit"
-)
 def test_there_is_no_permit_before_the_first_judgement(make_watch: MakeWatch) -> None:
     assert isinstance(permitted(make_watch(FakeDesk(), *round_trips([-1, -1, -1]))), PermitRefusal)
