@@ -54,6 +54,7 @@ class HaltSequence:
         if halt.number != self._halt.number:
             self._confirmed = 0
         self._halt = halt
+        offsets = self._latch.offset_count()
         hindrance = self._settle_offset(moment)
         if hindrance:
             return self._not_flat(hindrance)
@@ -62,7 +63,7 @@ class HaltSequence:
         position = self._desk.position_contracts()
         if position != 0:
             self._begin_again()
-            return self._not_flat(self._offset(position, market_time_ns))
+            return self._not_flat(self._offset(position, market_time_ns, after=offsets))
         return self._confirm(moment)
 
     def _settle_offset(self, moment: float) -> str:
@@ -94,7 +95,7 @@ class HaltSequence:
         self._desk.global_cancel()
         return any(self._desk.working_orders() == 0 for _ in range(CANCEL_POLLS_MAX))
 
-    def _offset(self, position: int, market_time_ns: int) -> str:
+    def _offset(self, position: int, market_time_ns: int, *, after: int) -> str:
         spec = OrderSpec(
             order_ref=order_ref(
                 GUARDIAN_PREFIX,
@@ -110,8 +111,8 @@ class HaltSequence:
             purpose=Purpose.HALT,
             decided_at_ns=market_time_ns,
         )
-        if not self._latch.intend_offset(self._session_id, spec):
-            return "the offset of another process is on its way"
+        if not self._latch.intend_offset(self._session_id, spec, after=after):
+            return "another process sent an offset meanwhile"
         try:
             state = self._desk.place_offset(spec).state
         except OrderRejected:

@@ -207,20 +207,29 @@ class Latch:
         """Marks a request as taken."""
         self._transact("UPDATE requests SET handled = 1 WHERE id = ?", (request_id,))
 
-    def intend_offset(self, session_id: str, spec: OrderSpec) -> bool:
+    def intend_offset(self, session_id: str, spec: OrderSpec, *, after: int) -> bool:
         """Commits the intent to send an offsetting order, before it is sent.
 
+        Args:
+            session_id: Whose ledger it belongs to.
+            spec: The order.
+            after: `offset_count` from before the position was read.
+
         Returns:
-            False, and nothing written: another one, of whatever process, is not settled yet.
+            False, and nothing written: another one, of whatever process, came after that or is not settled yet.
         """
         with self._changing():
-            if self.live_offset() is not None:
+            if self.offset_count() != after or self.live_offset() is not None:
                 return False
             self._connection.execute(
                 "INSERT INTO offsets VALUES (?, ?, ?, ?)",
                 (session_id, spec.order_ref, to_json(spec), OrderState.INTENDED.value),
             )
         return True
+
+    def offset_count(self) -> int:
+        """Offsetting orders ever intended, of all sessions."""
+        return int(self._query("SELECT COUNT(*) FROM offsets", ())[0][0])
 
     def live_offset(self) -> tuple[str, OrderSpec] | None:
         """The offsetting order, with its session, that may still do something; there is never a second one."""

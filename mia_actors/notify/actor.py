@@ -4,22 +4,31 @@ It holds a cursor on disk, so that a killed notifier neither loses nor, but for 
 Nothing that trades waits for it or knows of it.
 """
 
+import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.core.clock import iso_utc
-from mia_actors.core.errors import TransientError
+from mia_actors.core.errors import ConfigError, TransientError
 from mia_actors.core.session import SessionInfo
 from mia_actors.notify.channels import DiscordWebhooks, DryRun, Outlet, webhooks_from_environment
+from mia_actors.notify.guardian_log import GUARDIAN_FILE, Told, told_from, untold
 from mia_actors.notify.notices import Channel, Notice, Urgency, notice
 from mia_actors.supervision.child import ChildContext
 from mia_actors.supervision.event_log import LoggedEvent, read_events
 from mia_actors.telemetry.logs import get_logger
 
+Cursor = TypeVar("Cursor")
 CURSOR_FILE = "notified"
+GUARDIAN_CURSOR_FILE = GUARDIAN_FILE + ".told"
+"""In the state directory: halts outlive sessions, and are told once all the same."""
+UNREADABLE_LOOKS = 5
+"""Looks in a row at a store that cannot be read before that is told."""
+DOUBLINGS_MAX = 12
 DRY_RUN_FILE = "notifications.log"
 TOLD = {
     "child.exited": Urgency.WARNING,
@@ -39,7 +48,12 @@ class NotifierSettings(BaseModel):
 
     channel: Literal["dry_run", "discord"] = Field(default="dry_run", description="dry_run sends nothing.")
     look_every_s: float = Field(default=0.5, gt=0, le=60, description="Seconds between looks at the log.")
-    retry_max: int = Field(default=3, ge=1, le=20, description="Tries to deliver one notice.")
+    retry_max: int = Field(
+        default=3, ge=1, le=20, description="Tries to deliver one notice; a critical one is tried for ever."
+    )
+    retry_pause_max_s: float = Field(
+        default=60.0, gt=0, le=3600, description="Longest pause between two tries, seconds."
+    )
 
 
 def notice_of(session_id: str, number: int, event: LoggedEvent) -> Notice | None:
@@ -78,6 +92,7 @@ class Notifier:
         self._log = get_logger(actor=context.child_id, incarnation=context.incarnation)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._unreadable_looks = 0
 
     def start(self) -> None:
         """Begins to tail after the last event that was told.
@@ -86,7 +101,9 @@ class Notifier:
             ConfigError: discord without a webhook.
         """
         outlet = self._outlet()
-        self._thread = threading.Thread(target=self._loop, args=(outlet,), name="notifier", daemon=True)
+        self._thread = threading.Thread(
+            target=self._guarded_loop, args=(outlet,), name="notifier", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -100,33 +117,93 @@ class Notifier:
             return DryRun(self._session.path(DRY_RUN_FILE))
         return DiscordWebhooks(webhooks_from_environment())
 
+    def _guarded_loop(self, outlet: Outlet) -> None:
+        """Not watched for progress: a rate limit is waited out for as long as the channel says."""
+        try:
+            self._loop(outlet)
+        except Exception as error:  # noqa: BLE001 - the last word of this process, whatever it was
+            self._log.exception("notifier.loop_failed")
+            self._context.crash(error)
+
     def _loop(self, outlet: Outlet) -> None:
         while True:
             ended = self._stopping.wait(self._settings.look_every_s)
-            for number, event in read_events(Path(self._session.session_dir), after=self._cursor()):
-                told = notice_of(self._session.session_id, number, event)
-                if told is not None:
-                    self._send(outlet, told)
-                self._note_cursor(number)
+            if self._tell_guardian(outlet):
+                self._tell_supervision(outlet)
             if ended:
                 return
 
-    def _send(self, outlet: Outlet, told: Notice) -> None:
-        for attempt in range(self._settings.retry_max):
+    def _tell_supervision(self, outlet: Outlet) -> None:
+        for number, event in read_events(Path(self._session.session_dir), after=self._cursor()):
+            told = notice_of(self._session.session_id, number, event)
+            if told is not None and not self._send(outlet, told):
+                return
+            _replace(self._session.path(CURSOR_FILE), str(number))
+
+    def _tell_guardian(self, outlet: Outlet) -> bool:
+        """Halts and changes of the level, each once; False when a critical one has still to be told."""
+        state_dir = Path(self._session.state_dir)
+        try:
+            due = untold(state_dir, self._told())
+        except (ConfigError, sqlite3.Error) as error:
+            self._unreadable_looks += 1
+            if self._unreadable_looks != UNREADABLE_LOOKS:
+                return True
+            self._log.error("notifier.guardian_unreadable", error=str(error))
+            return self._send(outlet, _unreadable(self._session.session_id, str(error)))
+        self._unreadable_looks = 0
+        for told, then in due:
+            if not self._send(outlet, told):
+                return False
+            _replace(state_dir / GUARDIAN_CURSOR_FILE, then.text)
+        return True
+
+    def _send(self, outlet: Outlet, told: Notice) -> bool:
+        """Delivers or gives up; False for a critical notice that a stop leaves to the next life."""
+        is_critical = told.urgency is Urgency.CRITICAL
+        attempt, ended = 0, False
+        while attempt < self._settings.retry_max or (is_critical and not ended):
             try:
                 outlet.send(told)
             except TransientError as error:
                 self._log.warning("notice.not_sent", notice=told.notice_id, attempt=attempt, error=str(error))
-                self._stopping.wait(2.0**attempt)
+                pause_s = min(2.0 ** min(attempt, DOUBLINGS_MAX), self._settings.retry_pause_max_s)
+                ended = self._stopping.wait(pause_s)
+                attempt += 1
             else:
-                return
-        self._log.error("notice.given_up", notice=told.notice_id, title=told.title)
+                return True
+        if is_critical:
+            self._log.error("notice.postponed", notice=told.notice_id, title=told.title)
+        else:
+            self._log.error("notice.given_up", notice=told.notice_id, title=told.title)
+        return not is_critical
 
     def _cursor(self) -> int:
-        path = self._session.path(CURSOR_FILE)
-        return int(path.read_text(encoding="utf-8")) if path.exists() else 0
+        return self._read(self._session.path(CURSOR_FILE), int, 0)
 
-    def _note_cursor(self, number: int) -> None:
-        fresh = self._session.path(CURSOR_FILE + ".new")
-        fresh.write_text(str(number), encoding="utf-8")
-        fresh.replace(self._session.path(CURSOR_FILE))
+    def _told(self) -> Told:
+        return self._read(self._session.state_path(GUARDIAN_CURSOR_FILE), told_from, Told())
+
+    def _read(self, path: Path, parse: Callable[[str], Cursor], unknown: Cursor) -> Cursor:
+        """What the file holds; a damaged one repeats notices rather than keeps silent."""
+        try:
+            return parse(path.read_text(encoding="utf-8")) if path.exists() else unknown
+        except ValueError:
+            self._log.warning("notifier.cursor_damaged", path=str(path))
+            return unknown
+
+
+def _unreadable(session_id: str, error: str) -> Notice:
+    return notice(
+        f"{session_id}-guardian-unreadable",
+        Channel.ALERTS,
+        Urgency.CRITICAL,
+        "guardian: its store cannot be read, that means halted",
+        {"error": error},
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

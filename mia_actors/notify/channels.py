@@ -57,8 +57,9 @@ class DiscordWebhooks:
         hook = self._hooks.get(told.channel) or self._hooks[Channel.LOGS]
         try:
             hook.send(embed=embed, allowed_mentions=discord.AllowedMentions.none())
-        except (discord.DiscordException, requests.RequestException) as error:
-            raise TransientError(f"discord: {type(error).__name__}") from error  # its text may hold the URL
+        except (discord.DiscordException, requests.RequestException, RuntimeError) as error:
+            # RuntimeError: discord.py's last word after five refusals; an error's text may hold the URL
+            raise TransientError(f"discord: {type(error).__name__}") from error
 
 
 def webhooks_from_environment(environment: Mapping[str, str] = os.environ) -> dict[Channel, str]:

@@ -280,6 +280,26 @@ def test_of_two_processes_only_one_has_an_offset_at_a_time(latch: Latch) -> None
     assert desk.positions_seen == [1, 0]
 
 
+def test_a_position_that_another_process_offset_since_it_was_read_is_not_offset_again(latch: Latch) -> None:
+    class OvertakenDesk(FakeDesk):
+        """The other process goes all the way just after this one has read the position."""
+
+        overtaken_by: HaltSequence | None = None
+
+        def position_contracts(self) -> int:
+            position = super().position_contracts()
+            other, self.overtaken_by = self.overtaken_by, None
+            if other is not None:
+                stepped(other, 1)
+            return position
+
+    desk = OvertakenDesk(position=1)
+    guardian = sequence_of(latch, desk)
+    desk.overtaken_by = sequence_of(latch, desk, "console")
+    assert [stepped(guardian, number).is_flat for number in (1, 2, 3)] == [False, False, True]
+    assert desk.positions_seen == [1, 0]
+
+
 def test_the_intent_of_a_process_that_died_before_sending_does_not_hold_up_another_for_ever(
     latch: Latch,
 ) -> None:
