@@ -192,7 +192,9 @@ class Administration:
         node.state = NodeState.DOWN
         if supervisor.spec.template is not None:
             self._tree.remove(node)
-        return self._say(call, CallOutcome.OK, call.child_id)
+        self._say(call, CallOutcome.OK, call.child_id)
+        self._lifecycle.not_awaited(node)
+        return True
 
     def _restart_or_delete(
         self, supervisor: SupervisorNode, call: RestartChildCall | DeleteChildCall

@@ -151,6 +151,8 @@ class Conductor:
                     cause=LOST_WITH_SUPERVISOR,
                 )
                 self._post(lost, 0.0)
+        for timer in self.machine.timers(self._clock.monotonic_s()):
+            self._post(timer.event, timer.after_s)
         if stopping:
             self._post(StopTree(), 0.0)
         self._post(Refill(), 0.0)

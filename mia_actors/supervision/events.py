@@ -91,10 +91,12 @@ class StopOverdue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryDue:
-    """Timer: a restart that failed is tried again. An older `ticket` than the node's is void."""
+    """Timer: a restart that failed or was put off is tried. An older `ticket` than the node's is void."""
 
     node_id: str
     ticket: int
+    counted: bool = False
+    """It was put off, and counts against the budget already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +223,7 @@ class Fact(StrEnum):
     CHILD_START_FAILED = "child.start_failed"
     CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"
+    RESTART_SCHEDULED = "child.restart_scheduled"
     TREE_STOPPED = "supervision.tree_stopped"
     TREE_GAVE_UP = "supervision.tree_gave_up"
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import assert_never
 
+from mia_actors.supervision.backoff import failures_after, wait_s
 from mia_actors.supervision.events import (
     CallAnswered,
     CallHalt,
@@ -32,6 +33,7 @@ from mia_actors.supervision.nodes import (
 from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy
 from mia_actors.supervision.tree import Tree
 
+RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
 STANDING = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING, NodeState.RESTARTING})
 
 
@@ -72,6 +74,7 @@ class Lifecycle:
         node.significant.clear()
         node.ended_significant.clear()
         node.purpose, node.stopping_children, node.first = Purpose.START, False, 0
+        node.awaited = node.left_out = None
         node.cursor = node.children.first
         self._start_next(node)
 
@@ -81,7 +84,7 @@ class Lifecycle:
         supervisor.starting_next = True
         while _is_starting(supervisor) and supervisor.cursor is not None:
             node = supervisor.cursor
-            if node.state is NodeState.REMOVED:
+            if node.state is NodeState.REMOVED or node is supervisor.left_out:
                 supervisor.cursor = node.next
             elif node.state in ALIVE:
                 break
@@ -135,9 +138,8 @@ class Lifecycle:
         if in_sequence:
             parent.purpose = Purpose.NONE
         node.state = NodeState.RESTARTING
-        node.ticket = self._tree.next_ticket()
-        retry = RetryDue(node_id=node.node_id, ticket=node.ticket)
-        self._tree.effects.append(SetTimer(after_s=0.0, event=retry))
+        node.waits, node.due_s, node.ticket = False, None, self._tree.next_ticket()
+        self._tree.effects.append(SetTimer(after_s=0.0, event=retry_of(node, counted=False)))
         self._complete_late(parent)
 
     def _is_next(self, parent: SupervisorNode, node: Node) -> bool:
@@ -169,18 +171,34 @@ class Lifecycle:
             parent.ended_significant.append(node)
             self._complete_late(parent)
 
-    def retry(self, node: Node, ticket: int) -> None:
-        """Tries a restart that failed again, unless something else has become of the node."""
+    def retry(self, node: Node, ticket: int, *, counted: bool) -> None:
+        """Tries a restart that failed or was put off, unless something else has become of the node."""
         parent = node.parent
         if parent is None or node.state is not NodeState.RESTARTING or node.ticket != ticket:
             return
-        if not _is_taken_along(parent, node):
+        if _is_taken_along(parent, node):
+            return
+        if counted:
+            parent.awaited = None
+            self._restart_now(parent, node)
+        else:
             self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
 
     def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
         if not parent.window.admit(self._tree.now_s):
             self._give_up(parent, f"{node.node_id}: {cause}")
             return
+        due_s = self._due_s(node, cause)
+        if due_s is None:
+            self._restart_now(parent, node)
+        elif parent.spec.strategy in RESTARTS_ALONE:
+            self._put_off(node, due_s)
+        else:
+            latest_s = due_s if parent.awaited is None else max(due_s, parent.not_before_s)
+            parent.awaited, parent.not_before_s = node, latest_s
+            self._restart_now(parent, node)
+
+    def _restart_now(self, parent: SupervisorNode, node: Node) -> None:
         match parent.spec.strategy:
             case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
                 self.start(node)
@@ -190,6 +208,43 @@ class Lifecycle:
                 self._restart_from(parent, node.place)
             case _:
                 assert_never(parent.spec.strategy)
+
+    def _due_s(self, node: Node, cause: str) -> float | None:
+        """When its next life may begin; None for at once."""
+        backoff = node.spec.backoff if isinstance(node, ChildNode) else None
+        if backoff is None or not isinstance(node, ChildNode):
+            return None
+        after_s = wait_s(backoff, node.node_id, node.incarnation, node.failures)
+        node.failures = failures_after(backoff, node.failures)
+        self._tree.report(Fact.RESTART_SCHEDULED, node, cause=f"in {after_s:.3f} s, after: {cause}")
+        return self._tree.now_s + after_s
+
+    def _put_off(self, node: Node, due_s: float) -> None:
+        node.state, node.waits, node.due_s = NodeState.RESTARTING, True, due_s
+        node.ticket = self._tree.next_ticket()
+        after_s = due_s - self._tree.now_s
+        self._tree.effects.append(SetTimer(after_s=after_s, event=retry_of(node, counted=True)))
+
+    def _wait_with(self, supervisor: SupervisorNode, awaited: Node) -> None:
+        """The group is stopped and stays so until the one it waits for may start."""
+        node, supervisor.cursor = supervisor.cursor, None
+        while node is not None:
+            if node.state is not NodeState.REMOVED:
+                node.state, node.waits, node.due_s = NodeState.RESTARTING, True, None
+                node.ticket = self._tree.next_ticket()
+            node = node.next
+        self._put_off(awaited, supervisor.not_before_s)
+        supervisor.purpose = Purpose.NONE
+        self._complete_late(supervisor)
+
+    def not_awaited(self, node: Node) -> None:
+        """A call has stopped it for good while its restart was put off: its group goes on without it."""
+        parent = node.parent
+        if parent is None or parent.awaited is not node:
+            return
+        parent.awaited = None
+        first = node.place if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
+        self._stop_from(parent, Purpose.RESTART, first, left_out=node)
 
     def _restart_from(self, supervisor: SupervisorNode, first: int) -> None:
         if supervisor.purpose is Purpose.RESTART and supervisor.stopping_children:
@@ -266,10 +321,13 @@ class Lifecycle:
             overdue = StopOverdue(child_id=child_id, incarnation=incarnation)
             self._tree.effects.append(SetTimer(after_s=shutdown_s, event=overdue))
 
-    def _stop_from(self, supervisor: SupervisorNode, purpose: Purpose, first: int) -> None:
+    def _stop_from(
+        self, supervisor: SupervisorNode, purpose: Purpose, first: int, *, left_out: Node | None = None
+    ) -> None:
         """Stops the children from the last down to place `first`, one after the other, for `purpose`."""
         if purpose is not Purpose.RESTART:
-            supervisor.state = NodeState.STOPPING
+            supervisor.state, supervisor.awaited = NodeState.STOPPING, None
+        supervisor.left_out = left_out
         supervisor.purpose, supervisor.stopping_children = purpose, True
         supervisor.first, supervisor.cursor = first, supervisor.children.last
         if supervisor.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
@@ -305,6 +363,11 @@ class Lifecycle:
         before, children = supervisor.cursor, supervisor.children
         if supervisor.purpose is Purpose.RESTART:
             supervisor.cursor = children.first if before is None else before.next
+            awaited = supervisor.awaited
+            if awaited is not None and self._tree.now_s < supervisor.not_before_s:
+                self._wait_with(supervisor, awaited)
+                return
+            supervisor.awaited = None
             self._start_next(supervisor)
             return
         purpose, coming_up = supervisor.purpose, supervisor.coming_up
@@ -352,6 +415,11 @@ class Lifecycle:
         self.outcome = TreeDown(gave_up=gave_up, cause=cause)
         self._tree.report(Fact.TREE_GAVE_UP if gave_up else Fact.TREE_STOPPED, self._tree.root, cause=cause)
         self._tree.effects.append(self.outcome)
+
+
+def retry_of(node: Node, *, counted: bool) -> RetryDue:
+    """The event that tries its restart."""
+    return RetryDue(node_id=node.node_id, ticket=node.ticket, counted=counted)
 
 
 def _is_starting(supervisor: SupervisorNode) -> bool:

@@ -24,6 +24,9 @@ Where OTP blocks, this machine does not: a supervisor in the middle of a long st
 supervisor, a one_for_one sibling is restarted without waiting for its turn, and a start that a sibling's
 crash has made pointless is cut short.
 
+Beyond OTP, where a child says so and only there: `backoff` puts its restart off. Its siblings and the end of
+the tree do not wait for it; the group that restarts with it does, stopped.
+
 Guarantees, whatever the order of events: a child's next life is started only after its last one is certain
 to have ended; no event of an earlier life is taken for one of the present; `TreeDown` comes when nothing
 runs.
@@ -46,13 +49,14 @@ from mia_actors.supervision.events import (
     HaltHandled,
     KillChild,
     RetryDue,
+    SetTimer,
     StartOverdue,
     StartTree,
     StopOverdue,
     StopTree,
     TreeDown,
 )
-from mia_actors.supervision.lifecycle import Lifecycle
+from mia_actors.supervision.lifecycle import Lifecycle, retry_of
 from mia_actors.supervision.nodes import ALIVE, ChildNode, NodeState, SupervisorNode
 from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.tree import Tree
@@ -84,6 +88,14 @@ class TreeMachine:
         """What another supervisor needs to go on."""
         return state_of(self._tree, epoch=epoch, ended=self.outcome is not None)
 
+    def timers(self, now_s: float) -> tuple[SetTimer, ...]:
+        """The timers a resumed tree waits for: restarts that were put off."""
+        return tuple(
+            SetTimer(after_s=max(0.0, node.due_s - now_s), event=retry_of(node, counted=True))
+            for node in self._tree.nodes.values()
+            if node.state is NodeState.RESTARTING and node.waits and node.due_s is not None
+        )
+
     @property
     def outcome(self) -> TreeDown | None:
         """How the tree ended, once it has."""
@@ -111,7 +123,7 @@ class TreeMachine:
             case RetryDue():
                 failed = tree.nodes.get(event.node_id)
                 if failed is not None:
-                    self._lifecycle.retry(failed, event.ticket)
+                    self._lifecycle.retry(failed, event.ticket, counted=event.counted)
             case StartTree():
                 if self.root.state is NodeState.DOWN and self.outcome is None:
                     self._lifecycle.start(self.root)
@@ -146,7 +158,7 @@ class TreeMachine:
         match event:
             case ChildStarted():
                 if node.state is NodeState.STARTING and not node.start_overdue:
-                    node.state = NodeState.UP
+                    node.state, node.up_since_s = NodeState.UP, self._tree.now_s
                     self._tree.report(Fact.CHILD_STARTED, node)
                     self._lifecycle.came_up(node)
             case ChildStartFailed():
@@ -180,6 +192,7 @@ class TreeMachine:
         if node.start_overdue:
             cause = f"did not start within {node.spec.start_within_s:g} s"
         node.state = NodeState.DOWN
+        self._forget_failures(node)
         node.last_exit, node.last_cause = reason, cause
         if before is NodeState.STARTING:
             self._tree.report(Fact.CHILD_START_FAILED, node, reason=reason, cause=cause)
@@ -190,6 +203,14 @@ class TreeMachine:
             self._lifecycle.gone(node)
         else:
             self._lifecycle.exited(node, reason, cause)
+
+    def _forget_failures(self, node: ChildNode) -> None:
+        """After a life that was long enough a failure is the first one again."""
+        up_since_s, node.up_since_s, backoff = node.up_since_s, None, node.spec.backoff
+        if backoff is None or up_since_s is None:
+            return
+        if self._tree.now_s - up_since_s >= backoff.stable_after_s:
+            node.failures = 0
 
 
 def _always(_: str) -> bool:

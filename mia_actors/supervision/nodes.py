@@ -16,7 +16,7 @@ class NodeState(StrEnum):
     STARTING = "starting"
     UP = "up"
     RESTARTING = "restarting"
-    """Its restart failed and is about to be tried again."""
+    """Its restart failed and is about to be tried again, or is put off."""
     STOPPING = "stopping"
     REMOVED = "removed"
     """A temporary child that ended, or one that was deleted; only a new start of its supervisor brings it back."""
@@ -79,6 +79,12 @@ class ChildNode:
     incarnation: int = 0
     state: NodeState = NodeState.DOWN
     ticket: int = 0
+    waits: bool = False
+    """While it is restarting: the restart is put off, until `due_s`, or None: with its group."""
+    due_s: float | None = None
+    failures: int = 0
+    """In a row, without a stable time between them: how far its backoff has grown."""
+    up_since_s: float | None = None
     start_overdue: bool = False
     last_exit: ExitReason | None = None
     last_cause: str = ""
@@ -101,6 +107,9 @@ class SupervisorNode:
     """By a call; see `ChildNode`."""
     state: NodeState = NodeState.DOWN
     ticket: int = 0
+    waits: bool = False
+    """See `ChildNode`."""
+    due_s: float | None = None
     listed: "tuple[Node, ...]" = ()
     """The children it starts with; calls add and remove others."""
     children: Siblings = field(default_factory=Siblings)
@@ -121,6 +130,11 @@ class SupervisorNode:
     starting_next: bool = False
     """The loop over the children to be started is under way; so, below, that over those to be stopped."""
     stopping_next: bool = False
+    awaited: "Node | None" = None
+    """The one whose backoff its group waits for: nothing of the group starts before `not_before_s`."""
+    not_before_s: float = 0.0
+    left_out: "Node | None" = None
+    """The one that a group restart does not start, because a call stopped it while the group waited for it."""
     coming_up: bool = False
     """Its own supervisor waits to hear whether it came up."""
     cause: str = ""

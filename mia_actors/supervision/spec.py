@@ -71,6 +71,31 @@ class Standby(StrEnum):
     """A new process."""
 
 
+class Backoff(BaseModel):
+    """How long a restart is put off: `first_s`, then `factor` times as long after each failure in a row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first_s: float = Field(default=0.5, gt=0, le=3600, description="Seconds before the first restart.")
+    factor: float = Field(default=2.0, ge=1, le=10, description="How many times longer each next wait is.")
+    max_s: float = Field(default=30.0, gt=0, le=86400, description="Seconds no wait exceeds.")
+    jitter: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of a wait by which it may be shorter, so that children do not return all at once.",
+    )
+    stable_after_s: float = Field(
+        default=60.0, gt=0, le=86400, description="Seconds it must serve for its failures to be forgotten."
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.first_s > self.max_s:
+            raise PydanticCustomError("backoff", "first_s is more than max_s")
+        return self
+
+
 class ChildSpec(BaseModel):
     """One child: a class, how it is started, stopped and restarted, and its settings."""
 
@@ -106,6 +131,10 @@ class ChildSpec(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict, description="Fields of the class's Settings.")
     significant: bool = Field(
         default=False, description="Whether its own end may end its supervisor; see auto_shutdown."
+    )
+
+    backoff: Backoff | None = Field(
+        default=None, description="How long its restart is put off; null: not at all, as in OTP."
     )
 
     @model_validator(mode="after")

@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from mia_actors.core.errors import PermanentError
-from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode, is_gone
-from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
+from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode, is_gone
+from mia_actors.supervision.spec import ChildSpec, Strategy, SupervisorSpec
 from mia_actors.supervision.tree import Tree
 
+GROUPS = frozenset({Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE})
 STATE_FILE = "supervisor_state.json"
 
 
@@ -46,6 +47,12 @@ class TreeState(BaseModel):
     """How many copies of its template a supervisor has made."""
     restarts_s: dict[str, tuple[float, ...]] = {}
     """When restarts were that may still count, by supervisor."""
+    put_off_s: dict[str, float | None] = {}
+    """Nodes whose restart is put off, and until when; None: with their group."""
+    failures: dict[str, int] = {}
+    """In a row, of children with a backoff."""
+    up_since_s: dict[str, float] = {}
+    """Of children that failed before."""
 
 
 def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
@@ -69,6 +76,17 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
         ),
         copies={node.node_id: node.copies for node in supervisors if node.copies},
         restarts_s={node.node_id: node.window.stamps_s for node in supervisors if node.window.stamps_s},
+        put_off_s={
+            node.node_id: node.due_s
+            for node in tree.nodes.values()
+            if node.state is NodeState.RESTARTING and node.waits
+        },
+        failures={node.node_id: node.failures for node in children if node.failures},
+        up_since_s={
+            node.node_id: node.up_since_s
+            for node in children
+            if node.failures and node.up_since_s is not None
+        },
     )
 
 
@@ -80,13 +98,23 @@ def restore(tree: Tree, state: TreeState) -> None:
             tree.add(supervisor, added.spec)
     for node in tree.nodes.values():
         node.state = state.down.get(node.node_id, NodeState.UP)
+        if node.node_id in state.put_off_s:
+            _put_off(tree, node, state.put_off_s[node.node_id])
         if isinstance(node, ChildNode):
             node.incarnation = max(node.incarnation, state.lives.get(node.node_id, 0))
+            node.failures = state.failures.get(node.node_id, 0)
+            node.up_since_s = state.up_since_s.get(node.node_id)
         else:
             node.copies = state.copies.get(node.node_id, 0)
             node.window.restore(state.restarts_s.get(node.node_id, ()))
         if node.spec.significant and node.parent is not None and node.state is NodeState.UP:
             node.parent.significant[node.node_id] = node
+
+
+def _put_off(tree: Tree, node: Node, due_s: float | None) -> None:
+    node.state, node.waits, node.due_s, node.ticket = NodeState.RESTARTING, True, due_s, tree.next_ticket()
+    if due_s is not None and node.parent is not None and node.parent.spec.strategy in GROUPS:
+        node.parent.awaited, node.parent.not_before_s = node, due_s
 
 
 class StateFile:

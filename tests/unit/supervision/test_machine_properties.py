@@ -27,6 +27,8 @@ from mia_actors.supervision.spec import ChildSpec, OnBudgetSpent, Restart
 RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 DELAYS = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.4, 1.5]), min_size=1, max_size=20)
 
+BACKOFFS = st.sampled_from([None, None, {"first_s": 0.5, "max_s": 2, "stable_after_s": 3, "jitter": 0.5}])
+
 
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                     "restart": draw(RESTARTS),
                     "shutdown_s": draw(st.sampled_from([0, 0.2, 2])),
                     "start_within_s": draw(st.sampled_from([2, 5])),
+                    "backoff": draw(BACKOFFS),
                 }
                 children.append(child)
         if len(children) == 1 and "children" not in children[0] and draw(st.booleans()):
