@@ -34,6 +34,8 @@ from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, St
 from mia_actors.supervision.tree import Tree
 
 RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
+NOT_STARTED = frozenset({NodeState.REMOVED, NodeState.HELD})
+"""Not even with a group."""
 STANDING = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING, NodeState.RESTARTING})
 
 
@@ -84,7 +86,7 @@ class Lifecycle:
         supervisor.starting_next = True
         while _is_starting(supervisor) and supervisor.cursor is not None:
             node = supervisor.cursor
-            if node.state is NodeState.REMOVED or node is supervisor.left_out:
+            if node.state in NOT_STARTED or node is supervisor.left_out:
                 supervisor.cursor = node.next
             elif node.state in ALIVE:
                 break
@@ -229,7 +231,7 @@ class Lifecycle:
         """The group is stopped and stays so until the one it waits for may start."""
         node, supervisor.cursor = supervisor.cursor, None
         while node is not None:
-            if node.state is not NodeState.REMOVED:
+            if node.state not in NOT_STARTED:
                 node.state, node.waits, node.due_s = NodeState.RESTARTING, True, None
                 node.ticket = self._tree.next_ticket()
             node = node.next
@@ -396,9 +398,11 @@ class Lifecycle:
     def gone(self, node: Node) -> None:
         """A node that was told to stop has ended."""
         parent, call = node.parent, node.call
-        node.state = NodeState.DOWN
+        node.state = NodeState.HELD if node.held else NodeState.DOWN
         is_copy = _is_copy(node)
-        if node.restart is Restart.TEMPORARY or is_copy:
+        if node.held:
+            pass  # it is kept, even if it is temporary
+        elif node.restart is Restart.TEMPORARY or is_copy:
             self._tree.remove(node)
         if parent is None:
             return

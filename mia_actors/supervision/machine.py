@@ -25,7 +25,8 @@ supervisor, a one_for_one sibling is restarted without waiting for its turn, and
 crash has made pointless is cut short.
 
 Beyond OTP, where a child says so and only there: `backoff` puts its restart off. Its siblings and the end of
-the tree do not wait for it; the group that restarts with it does, stopped.
+the tree do not wait for it; the group that restarts with it does, stopped. A child that a call holds stays
+down, whatever is restarted, until a call releases it.
 
 Guarantees, whatever the order of events: a child's next life is started only after its last one is certain
 to have ended; no event of an earlier life is taken for one of the present; `TreeDown` comes when nothing

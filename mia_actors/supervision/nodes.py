@@ -22,6 +22,8 @@ class NodeState(StrEnum):
     """A temporary child that ended, or one that was deleted; only a new start of its supervisor brings it back."""
     LEFT_DOWN = "left_down"
     """A supervisor that gave up and is not to be started again by its own failure."""
+    HELD = "held"
+    """Kept down by a call until another call releases it."""
 
 
 class Purpose(StrEnum):
@@ -43,6 +45,7 @@ class Purpose(StrEnum):
 
 
 ALIVE = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING})
+GONE = frozenset({NodeState.REMOVED, NodeState.LEFT_DOWN, NodeState.HELD})
 ENDING = frozenset({Purpose.STOP, Purpose.GIVE_UP, Purpose.UNWIND, Purpose.COMPLETE})
 SEQUENCES = frozenset({Purpose.START, Purpose.RESTART})
 
@@ -82,6 +85,8 @@ class ChildNode:
     waits: bool = False
     """While it is restarting: the restart is put off, until `due_s`, or None: with its group."""
     due_s: float | None = None
+    held: bool = False
+    """To be kept down from now on; it is `HELD` once it has ended."""
     failures: int = 0
     """In a row, without a stable time between them: how far its backoff has grown."""
     up_since_s: float | None = None
@@ -110,6 +115,7 @@ class SupervisorNode:
     waits: bool = False
     """See `ChildNode`."""
     due_s: float | None = None
+    held: bool = False
     listed: "tuple[Node, ...]" = ()
     """The children it starts with; calls add and remove others."""
     children: Siblings = field(default_factory=Siblings)
@@ -157,4 +163,4 @@ def is_gone(node: Node) -> bool:
     if parent is None:
         return node.state is NodeState.STOPPING
     ended = node.state is NodeState.DOWN and parent.state is NodeState.UP and parent.purpose is Purpose.NONE
-    return ended or node.state in {NodeState.REMOVED, NodeState.LEFT_DOWN} or is_gone(parent)
+    return ended or node.state in GONE or is_gone(parent)

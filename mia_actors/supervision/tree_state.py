@@ -44,6 +44,8 @@ class TreeState(BaseModel):
     """How many copies of its template a supervisor has made."""
     restarts_s: dict[str, tuple[float, ...]] = {}
     """When restarts were that may still count, by supervisor."""
+    held: tuple[str, ...] = ()
+    """Nodes that are kept down until they are released."""
     put_off_s: dict[str, float | None] = {}
     """Nodes whose restart is put off, and until when; None: with their group."""
     failures: dict[str, int] = {}
@@ -72,6 +74,7 @@ def state_of(tree: Tree, *, epoch: int) -> TreeState:
         ),
         copies={node.node_id: node.copies for node in supervisors if node.copies},
         restarts_s={node.node_id: node.window.stamps_s for node in supervisors if node.window.stamps_s},
+        held=tuple(node.node_id for node in tree.nodes.values() if node.held),
         put_off_s={
             node.node_id: node.due_s
             for node in tree.nodes.values()
@@ -94,7 +97,9 @@ def restore(tree: Tree, state: TreeState) -> None:
             tree.add(supervisor, added.spec)
     for node in tree.nodes.values():
         node.state = state.down.get(node.node_id, NodeState.UP)
-        if node.node_id in state.put_off_s:
+        if node.node_id in state.held:
+            node.held, node.state = True, NodeState.HELD
+        elif node.node_id in state.put_off_s:
             _put_off(tree, node, state.put_off_s[node.node_id])
         if isinstance(node, ChildNode):
             node.incarnation = max(node.incarnation, state.lives.get(node.node_id, 0))
