@@ -197,6 +197,7 @@ class Administration:
         if node.state in HAS_PROCESS:
             self._stop(node, call, "terminated by another call")
             return True
+        self._say_pending(node, "terminated by another call")
         node.state = NodeState.HELD if node.held else NodeState.DOWN
         if supervisor.spec.template is not None:
             self._tree.remove(node)
@@ -221,6 +222,7 @@ class Administration:
                 node
             )  # a supervisor that ends by itself is told to, so that it is not restarted
             return False
+        self._say_pending(node, "held by another call")
         node.state = NodeState.HELD
         self._say(call, CallOutcome.OK, call.child_id)
         self._lifecycle.not_awaited(node)
@@ -262,16 +264,22 @@ class Administration:
         self._lifecycle.start(node)
 
     def _stop(self, node: Node, call: Call, instead: str) -> None:
-        """Answers the call when it has ended; one that waited for it to come up is told why it will not."""
-        if node.call is not None:
-            self._say_pending(node, CallOutcome.START_FAILED, instead)
+        """Answers the call when it has ended."""
+        self._say_pending(node, instead)
         node.call = PendingCall(call.call_id, Wish.TERMINATE)
         self._lifecycle.stop(node)
 
-    def _say_pending(self, node: Node, outcome: CallOutcome, cause: str) -> None:
-        if node.call is not None:
+    def _say_pending(self, node: Node, cause: str) -> None:
+        """Tells who waited for it to come up that it will not."""
+        call, node.call = node.call, None
+        if call is not None:
             self._tree.effects.append(
-                CallAnswered(call_id=node.call.call_id, outcome=outcome, child_id=node.node_id, cause=cause)
+                CallAnswered(
+                    call_id=call.call_id,
+                    outcome=CallOutcome.START_FAILED,
+                    child_id=node.node_id,
+                    cause=cause,
+                )
             )
 
     def _say(self, call: Call, outcome: CallOutcome, child_id: str = "", cause: str = "") -> bool:

@@ -354,6 +354,8 @@ class Lifecycle:
                     break
             if node.state is NodeState.RESTARTING:
                 node.state = NodeState.DOWN
+            if supervisor.purpose in ENDING:
+                self._answer(node, CallOutcome.SUPERVISOR_DOWN)  # it was to be started again with its group
             supervisor.cursor = node.previous
         supervisor.stopping_next = False
         if supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:

@@ -50,8 +50,8 @@ class VirtualWorld:
     """What the shell does with effects, without processes; time passes only when told.
 
     Raises:
-        InvariantViolated: a child would live twice or although it is held, the tree is said to be down while children run, or it
-            never comes to rest.
+        InvariantViolated: a child would live twice or although it is held, the tree is said to be down while
+            children run, or it never comes to rest.
     """
 
     def __init__(self, spec: SupervisorSpec, delay_s: Callable[[], float] = lambda: 0.0) -> None:
