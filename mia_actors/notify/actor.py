@@ -26,6 +26,7 @@ TOLD = {
     "child.start_failed": Urgency.WARNING,
     "supervisor.left_down": Urgency.CRITICAL,
     "supervision.budget_spent": Urgency.CRITICAL,
+    "supervision.permanent_failure": Urgency.CRITICAL,
     "supervision.halt_requested": Urgency.CRITICAL,
     "supervision.tree_gave_up": Urgency.CRITICAL,
 }

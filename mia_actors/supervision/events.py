@@ -245,6 +245,7 @@ class Fact(StrEnum):
     SUPERVISOR_STOPPED = "supervisor.stopped"
     SUPERVISOR_LEFT_DOWN = "supervisor.left_down"
     BUDGET_SPENT = "supervision.budget_spent"
+    PERMANENT_FAILURE = "supervision.permanent_failure"
     AUTO_SHUTDOWN = "supervision.auto_shutdown"
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from mia_actors.supervision.backoff import failures_after, wait_s
+from mia_actors.supervision.deaths import pattern_met
 from mia_actors.supervision.events import (
     CallAnswered,
     CallHalt,
@@ -187,8 +188,14 @@ class Lifecycle:
             self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
 
     def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
+        pattern = pattern_met(node.spec.give_up_on, cause) if isinstance(node, ChildNode) else None
+        if pattern is not None:
+            said = f"{node.node_id} failed for good ({pattern}): {cause}"
+            self._give_up(parent, Fact.PERMANENT_FAILURE, said)
+            return
         if not parent.window.admit(self._tree.now_s):
-            self._give_up(parent, f"{node.node_id}: {cause}")
+            limits = f"{parent.spec.intensity} restarts in {parent.spec.period_s:g} s"
+            self._give_up(parent, Fact.BUDGET_SPENT, f"more than {limits}, last {node.node_id}: {cause}")
             return
         due_s = self._due_s(node, cause)
         if due_s is None:
@@ -254,12 +261,10 @@ class Lifecycle:
         else:
             self._stop_from(supervisor, Purpose.RESTART, first)
 
-    def _give_up(self, supervisor: SupervisorNode, cause: str) -> None:
-        spec = supervisor.spec
-        supervisor.cause = f"more than {spec.intensity} restarts in {spec.period_s:g} s, last {cause}"
-        supervisor.state = NodeState.STOPPING
-        self._tree.report(Fact.BUDGET_SPENT, supervisor, cause=supervisor.cause)
-        if spec.on_budget_spent is OnBudgetSpent.HALT:
+    def _give_up(self, supervisor: SupervisorNode, fact: Fact, cause: str) -> None:
+        supervisor.cause, supervisor.state = cause, NodeState.STOPPING
+        self._tree.report(fact, supervisor, cause=cause)
+        if supervisor.spec.on_budget_spent is OnBudgetSpent.HALT:
             supervisor.purpose, supervisor.stopping_children = Purpose.GIVE_UP, False
             supervisor.awaiting_halt = True
             self._tree.report(Fact.HALT_REQUESTED, supervisor, cause=supervisor.cause)

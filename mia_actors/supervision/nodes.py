@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mia_actors.supervision.deaths import Deaths
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.restart_window import RestartWindow
 from mia_actors.supervision.siblings import Siblings
@@ -90,6 +91,7 @@ class ChildNode:
     failures: int = 0
     """In a row, without a stable time between them: how far its backoff has grown."""
     up_since_s: float | None = None
+    deaths: Deaths = field(default_factory=Deaths)
     start_overdue: bool = False
     last_exit: ExitReason | None = None
     last_cause: str = ""

@@ -60,6 +60,7 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                     "shutdown_s": draw(st.sampled_from([0, 0.2, 2])),
                     "start_within_s": draw(st.sampled_from([2, 5])),
                     "backoff": draw(BACKOFFS),
+                    "give_up_on": draw(st.sampled_from([[], [], [], [], ["b*m"]])),
                 }
                 children.append(child)
         if len(children) == 1 and "children" not in children[0] and draw(st.booleans()):
