@@ -30,10 +30,12 @@ from mia_actors.core.errors import ConfigError
 from mia_actors.guardian import console
 from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.supervision.event_log import LoggedEvent, read_events
+from mia_actors.supervision.nodes import NodeState
 from mia_actors.supervision.snapshot import ChildView, SupervisorView, TreeSnapshot, read_tree
 
 DECISIONS_FILE = "decisions.db"
 FOLLOW_EVERY_S = 0.5
+HELD = NodeState.HELD.value
 
 
 class Signal(StrEnum):
@@ -120,7 +122,12 @@ def _cycles(session: Path) -> dict[str, object]:
 
 @app.command("tree")
 def tree(
-    config: ConfigOption = DEFAULT_CONFIG, state: StateOption = None, as_json: JsonOption = False
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also how often each child died, of what.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every supervisor and child with state, incarnation, pid and restarts. Example: mia tree."""
 
@@ -131,7 +138,7 @@ def tree(
             print_json(asdict(found))
             return ExitCode.DONE
         picture = Tree(_supervisor_line(found.root))
-        _grow(picture, found.root)
+        _grow(picture, found.root, verbose=verbose)
         results.print(picture)
         stands_by = f"pid {found.standby.pid} stands by" if found.standby else "nobody stands by"
         results.print(
@@ -143,12 +150,14 @@ def tree(
     guarded(command)
 
 
-def _grow(branch: Tree, supervisor: SupervisorView) -> None:
+def _grow(branch: Tree, supervisor: SupervisorView, *, verbose: bool) -> None:
     for node in supervisor.children:
         if isinstance(node, SupervisorView):
-            _grow(branch.add(_supervisor_line(node)), node)
-        else:
-            branch.add(_child_line(node))
+            _grow(branch.add(_supervisor_line(node)), node, verbose=verbose)
+            continue
+        leaf = branch.add(Text(_child_line(node), style="bold yellow" if node.state == HELD else ""))
+        if verbose and node.deaths:
+            leaf.add(Text(_deaths_line(node)))
 
 
 def _supervisor_line(node: SupervisorView) -> str:
@@ -160,6 +169,11 @@ def _child_line(node: ChildView) -> str:
     pid = f"pid {node.process.pid}" if node.process else "no process"
     last = f", last exit {node.last_exit} {node.last_cause}".rstrip() if node.last_exit else ""
     return f"{node.id}  {node.state}  incarnation {node.incarnation}, {pid}{last}"
+
+
+def _deaths_line(node: ChildView) -> str:
+    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(node.deaths.items()))
+    return f"died {sum(node.deaths.values())} times: {counts}; last: {' | '.join(node.last_causes)}"
 
 
 @app.command("events")

@@ -36,6 +36,7 @@ TOLD = {
     "supervisor.taken_over": Urgency.WARNING,
     "supervisor.left_down": Urgency.CRITICAL,
     "supervision.budget_spent": Urgency.CRITICAL,
+    "supervision.permanent_failure": Urgency.CRITICAL,
     "supervision.halt_requested": Urgency.CRITICAL,
     "supervision.tree_gave_up": Urgency.CRITICAL,
 }

@@ -1,7 +1,8 @@
-"""Calls on a running tree: start, terminate, restart and delete children, count and list them.
+"""Calls on a running tree: start, terminate, restart, delete and hold children, count and list them.
 
-The answers are those of OTP's `supervisor`. A call waits while its supervisor is in the middle of a start or a
-group restart, and while the child it is about is being stopped; it never waits for a start that hangs.
+The answers are those of OTP's `supervisor`; it has no calls to hold and to release. A call waits while its
+supervisor is in the middle of a start or a group restart, and while the child it is about is being stopped; it
+never waits for a start that hangs.
 """
 
 from collections import deque
@@ -15,6 +16,9 @@ from mia_actors.supervision.events import (
     CallAnswered,
     CallOutcome,
     DeleteChildCall,
+    Fact,
+    HoldChildCall,
+    ReleaseChildCall,
     RestartChildCall,
     StartChildCall,
     StartCopyCall,
@@ -36,6 +40,9 @@ from mia_actors.supervision.tree import Tree
 
 HAS_PROCESS = frozenset({NodeState.STARTING, NodeState.UP})
 KEPT_DOWN = frozenset({NodeState.DOWN, NodeState.LEFT_DOWN})
+
+WHY_NOT = {NodeState.RESTARTING: CallOutcome.RESTARTING, NodeState.HELD: CallOutcome.HELD}
+"""Why a child is neither restarted nor deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +142,10 @@ class Administration:
                 return self._start_child(supervisor, call)
             case StartCopyCall():
                 return self._start_copy(supervisor, call)
+            case HoldChildCall():
+                return self._hold(supervisor, call)
+            case ReleaseChildCall():
+                return self._release(supervisor, call)
             case TerminateChildCall():
                 return self._terminate(supervisor, call)
             case RestartChildCall() | DeleteChildCall():
@@ -184,16 +195,50 @@ class Administration:
         if node.state is NodeState.STOPPING:
             return False
         if node.state in HAS_PROCESS:
-            if node.call is not None:
-                self._say_pending(node, CallOutcome.START_FAILED, "terminated by another call")
-            node.call = PendingCall(call.call_id, Wish.TERMINATE)
-            self._lifecycle.stop(node)
+            self._stop(node, call, "terminated by another call")
             return True
-        node.state = NodeState.DOWN
+        self._say_pending(node, "terminated by another call")
+        node.state = NodeState.HELD if node.held else NodeState.DOWN
         if supervisor.spec.template is not None:
             self._tree.remove(node)
         self._say(call, CallOutcome.OK, call.child_id)
         self._lifecycle.not_awaited(node)
+        return True
+
+    def _hold(self, supervisor: SupervisorNode, call: HoldChildCall) -> bool:
+        if supervisor.spec.template is not None:
+            return self._say(call, CallOutcome.SIMPLE_ONE_FOR_ONE, call.child_id)
+        node = _member(supervisor, call.child_id)
+        if node is None:
+            return self._say(call, CallOutcome.NOT_FOUND, call.child_id)
+        if not node.held:
+            node.held = True
+            self._tree.report(Fact.CHILD_HELD, node, cause=call.cause)
+        if node.state in HAS_PROCESS:
+            self._stop(node, call, "held by another call")
+            return True
+        if node.state is NodeState.STOPPING:
+            self._lifecycle.stop(
+                node
+            )  # a supervisor that ends by itself is told to, so that it is not restarted
+            return False
+        self._say_pending(node, "held by another call")
+        node.state = NodeState.HELD
+        self._say(call, CallOutcome.OK, call.child_id)
+        self._lifecycle.not_awaited(node)
+        return True
+
+    def _release(self, supervisor: SupervisorNode, call: ReleaseChildCall) -> bool:
+        node = _member(supervisor, call.child_id)
+        if node is None:
+            return self._say(call, CallOutcome.NOT_FOUND, call.child_id)
+        if not node.held:
+            return self._say(call, CallOutcome.NOT_HELD, call.child_id)
+        if node.state is not NodeState.HELD:
+            return False
+        node.held = False
+        self._tree.report(Fact.CHILD_RELEASED, node)
+        self._start(node, call, Wish.RESTART)
         return True
 
     def _restart_or_delete(
@@ -212,17 +257,29 @@ class Administration:
             return self._say(call, CallOutcome.OK, call.child_id)
         if node.state is NodeState.STOPPING:
             return False
-        restarting = node.state is NodeState.RESTARTING
-        return self._say(call, CallOutcome.RESTARTING if restarting else CallOutcome.RUNNING, call.child_id)
+        return self._say(call, WHY_NOT.get(node.state, CallOutcome.RUNNING), call.child_id)
 
     def _start(self, node: Node, call: Call, wish: Wish) -> None:
         node.call = PendingCall(call.call_id, wish)
         self._lifecycle.start(node)
 
-    def _say_pending(self, node: Node, outcome: CallOutcome, cause: str) -> None:
-        if node.call is not None:
+    def _stop(self, node: Node, call: Call, instead: str) -> None:
+        """Answers the call when it has ended."""
+        self._say_pending(node, instead)
+        node.call = PendingCall(call.call_id, Wish.TERMINATE)
+        self._lifecycle.stop(node)
+
+    def _say_pending(self, node: Node, cause: str) -> None:
+        """Tells who waited for it to come up that it will not."""
+        call, node.call = node.call, None
+        if call is not None:
             self._tree.effects.append(
-                CallAnswered(call_id=node.call.call_id, outcome=outcome, child_id=node.node_id, cause=cause)
+                CallAnswered(
+                    call_id=call.call_id,
+                    outcome=CallOutcome.START_FAILED,
+                    child_id=node.node_id,
+                    cause=cause,
+                )
             )
 
     def _say(self, call: Call, outcome: CallOutcome, child_id: str = "", cause: str = "") -> bool:

@@ -25,7 +25,9 @@ from mia_actors.supervision.events import (
     ExitReason,
     Fact,
     HaltHandled,
+    HoldChildCall,
     KillChild,
+    ReleaseChildCall,
     Report,
     RestartChildCall,
     RetryDue,
@@ -208,6 +210,8 @@ class Conductor:
                 | TerminateChildCall()
                 | RestartChildCall()
                 | DeleteChildCall()
+                | HoldChildCall()
+                | ReleaseChildCall()
             ):
                 self._feed(message)
             case _:

@@ -151,7 +151,35 @@ class DeleteChildCall:
     child_id: str
 
 
-Call: TypeAlias = StartChildCall | StartCopyCall | TerminateChildCall | RestartChildCall | DeleteChildCall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldChildCall:
+    """Stop a child and keep it down, whatever restarts, until it is released."""
+
+    call_id: int = 0
+    supervisor_id: str
+    child_id: str
+    cause: str = ""
+    """Of the person who asks, for the event log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseChildCall:
+    """Start a child that is held, and let it be restarted again."""
+
+    call_id: int = 0
+    supervisor_id: str
+    child_id: str
+
+
+Call: TypeAlias = (
+    StartChildCall
+    | StartCopyCall
+    | TerminateChildCall
+    | RestartChildCall
+    | DeleteChildCall
+    | HoldChildCall
+    | ReleaseChildCall
+)
 TimerEvent: TypeAlias = StartOverdue | StopOverdue | RetryDue
 Event: TypeAlias = (
     StartTree
@@ -217,12 +245,15 @@ class Fact(StrEnum):
     SUPERVISOR_STOPPED = "supervisor.stopped"
     SUPERVISOR_LEFT_DOWN = "supervisor.left_down"
     BUDGET_SPENT = "supervision.budget_spent"
+    PERMANENT_FAILURE = "supervision.permanent_failure"
     AUTO_SHUTDOWN = "supervision.auto_shutdown"
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"
     CHILD_START_FAILED = "child.start_failed"
     CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"
+    CHILD_HELD = "child.held"
+    CHILD_RELEASED = "child.released"
     RESTART_SCHEDULED = "child.restart_scheduled"
     TREE_STOPPED = "supervision.tree_stopped"
     TREE_GAVE_UP = "supervision.tree_gave_up"
@@ -258,6 +289,9 @@ class CallOutcome(StrEnum):
     RESTARTING = "restarting"
     NOT_FOUND = "not_found"
     START_FAILED = "start_failed"
+    HELD = "held"
+    """The child is kept down: release it first."""
+    NOT_HELD = "not_held"
     INVALID_SPEC = "invalid_spec"
     """The supervisor cannot have such a child, or its id is another's."""
     SIMPLE_ONE_FOR_ONE = "simple_one_for_one"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from mia_actors.supervision.backoff import failures_after, wait_s
+from mia_actors.supervision.deaths import pattern_met
 from mia_actors.supervision.events import (
     CallAnswered,
     CallHalt,
@@ -34,6 +35,8 @@ from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, St
 from mia_actors.supervision.tree import Tree
 
 RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
+NOT_STARTED = frozenset({NodeState.REMOVED, NodeState.HELD})
+"""Not even with a group."""
 STANDING = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING, NodeState.RESTARTING})
 
 
@@ -84,7 +87,7 @@ class Lifecycle:
         supervisor.starting_next = True
         while _is_starting(supervisor) and supervisor.cursor is not None:
             node = supervisor.cursor
-            if node.state is NodeState.REMOVED or node is supervisor.left_out:
+            if node.state in NOT_STARTED or node is supervisor.left_out:
                 supervisor.cursor = node.next
             elif node.state in ALIVE:
                 break
@@ -185,8 +188,14 @@ class Lifecycle:
             self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
 
     def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
+        pattern = pattern_met(node.spec.give_up_on, cause) if isinstance(node, ChildNode) else None
+        if pattern is not None:
+            said = f"{node.node_id} failed for good ({pattern}): {cause}"
+            self._give_up(parent, Fact.PERMANENT_FAILURE, said)
+            return
         if not parent.window.admit(self._tree.now_s):
-            self._give_up(parent, f"{node.node_id}: {cause}")
+            limits = f"{parent.spec.intensity} restarts in {parent.spec.period_s:g} s"
+            self._give_up(parent, Fact.BUDGET_SPENT, f"more than {limits}, last {node.node_id}: {cause}")
             return
         due_s = self._due_s(node, cause)
         if due_s is None:
@@ -229,7 +238,7 @@ class Lifecycle:
         """The group is stopped and stays so until the one it waits for may start."""
         node, supervisor.cursor = supervisor.cursor, None
         while node is not None:
-            if node.state is not NodeState.REMOVED:
+            if node.state not in NOT_STARTED:
                 node.state, node.waits, node.due_s = NodeState.RESTARTING, True, None
                 node.ticket = self._tree.next_ticket()
             node = node.next
@@ -252,12 +261,10 @@ class Lifecycle:
         else:
             self._stop_from(supervisor, Purpose.RESTART, first)
 
-    def _give_up(self, supervisor: SupervisorNode, cause: str) -> None:
-        spec = supervisor.spec
-        supervisor.cause = f"more than {spec.intensity} restarts in {spec.period_s:g} s, last {cause}"
-        supervisor.state = NodeState.STOPPING
-        self._tree.report(Fact.BUDGET_SPENT, supervisor, cause=supervisor.cause)
-        if spec.on_budget_spent is OnBudgetSpent.HALT:
+    def _give_up(self, supervisor: SupervisorNode, fact: Fact, cause: str) -> None:
+        supervisor.cause, supervisor.state = cause, NodeState.STOPPING
+        self._tree.report(fact, supervisor, cause=cause)
+        if supervisor.spec.on_budget_spent is OnBudgetSpent.HALT:
             supervisor.purpose, supervisor.stopping_children = Purpose.GIVE_UP, False
             supervisor.awaiting_halt = True
             self._tree.report(Fact.HALT_REQUESTED, supervisor, cause=supervisor.cause)
@@ -352,6 +359,8 @@ class Lifecycle:
                     break
             if node.state is NodeState.RESTARTING:
                 node.state = NodeState.DOWN
+            if supervisor.purpose in ENDING:
+                self._answer(node, CallOutcome.SUPERVISOR_DOWN)  # it was to be started again with its group
             supervisor.cursor = node.previous
         supervisor.stopping_next = False
         if supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:
@@ -396,9 +405,11 @@ class Lifecycle:
     def gone(self, node: Node) -> None:
         """A node that was told to stop has ended."""
         parent, call = node.parent, node.call
-        node.state = NodeState.DOWN
+        node.state = NodeState.HELD if node.held else NodeState.DOWN
         is_copy = _is_copy(node)
-        if node.restart is Restart.TEMPORARY or is_copy:
+        if node.held:
+            pass  # it is kept, even if it is temporary
+        elif node.restart is Restart.TEMPORARY or is_copy:
             self._tree.remove(node)
         if parent is None:
             return

@@ -25,7 +25,9 @@ supervisor, a one_for_one sibling is restarted without waiting for its turn, and
 crash has made pointless is cut short.
 
 Beyond OTP, where a child says so and only there: `backoff` puts its restart off. Its siblings and the end of
-the tree do not wait for it; the group that restarts with it does, stopped.
+the tree do not wait for it; the group that restarts with it does, stopped. `give_up_on` names causes that no
+restart helps against: they spend the budget at once. A child that a call holds stays down, whatever is
+restarted, until a call releases it.
 
 Guarantees, whatever the order of events: a child's next life is started only after its last one is certain
 to have ended; no event of an earlier life is taken for one of the present; `TreeDown` comes when nothing
@@ -194,6 +196,8 @@ class TreeMachine:
         node.state = NodeState.DOWN
         self._forget_failures(node)
         node.last_exit, node.last_cause = reason, cause
+        if before is not NodeState.STOPPING:
+            node.deaths.add(reason, cause)
         if before is NodeState.STARTING:
             self._tree.report(Fact.CHILD_START_FAILED, node, reason=reason, cause=cause)
             self._lifecycle.start_failed(node, cause)

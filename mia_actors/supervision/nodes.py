@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mia_actors.supervision.deaths import Deaths
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.restart_window import RestartWindow
 from mia_actors.supervision.siblings import Siblings
@@ -22,6 +23,8 @@ class NodeState(StrEnum):
     """A temporary child that ended, or one that was deleted; only a new start of its supervisor brings it back."""
     LEFT_DOWN = "left_down"
     """A supervisor that gave up and is not to be started again by its own failure."""
+    HELD = "held"
+    """Kept down by a call until another call releases it."""
 
 
 class Purpose(StrEnum):
@@ -43,6 +46,7 @@ class Purpose(StrEnum):
 
 
 ALIVE = frozenset({NodeState.STARTING, NodeState.UP, NodeState.STOPPING})
+GONE = frozenset({NodeState.REMOVED, NodeState.LEFT_DOWN, NodeState.HELD})
 ENDING = frozenset({Purpose.STOP, Purpose.GIVE_UP, Purpose.UNWIND, Purpose.COMPLETE})
 SEQUENCES = frozenset({Purpose.START, Purpose.RESTART})
 
@@ -82,9 +86,12 @@ class ChildNode:
     waits: bool = False
     """While it is restarting: the restart is put off, until `due_s`, or None: with its group."""
     due_s: float | None = None
+    held: bool = False
+    """To be kept down from now on; it is `HELD` once it has ended."""
     failures: int = 0
     """In a row, without a stable time between them: how far its backoff has grown."""
     up_since_s: float | None = None
+    deaths: Deaths = field(default_factory=Deaths)
     start_overdue: bool = False
     last_exit: ExitReason | None = None
     last_cause: str = ""
@@ -110,6 +117,7 @@ class SupervisorNode:
     waits: bool = False
     """See `ChildNode`."""
     due_s: float | None = None
+    held: bool = False
     listed: "tuple[Node, ...]" = ()
     """The children it starts with; calls add and remove others."""
     children: Siblings = field(default_factory=Siblings)
@@ -157,4 +165,4 @@ def is_gone(node: Node) -> bool:
     if parent is None:
         return node.state is NodeState.STOPPING
     ended = node.state is NodeState.DOWN and parent.state is NodeState.UP and parent.purpose is Purpose.NONE
-    return ended or node.state in {NodeState.REMOVED, NodeState.LEFT_DOWN} or is_gone(parent)
+    return ended or node.state in GONE or is_gone(parent)

@@ -1,6 +1,7 @@
 """The tree as it is now, as a file that needs neither Ray nor this process to be read."""
 
 from collections.abc import Iterator
+from dataclasses import field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -40,6 +41,10 @@ class ChildView:
     process: ProcessView | None
     last_exit: str | None
     last_cause: str
+    deaths: dict[str, int] = field(default_factory=dict)
+    """How often it ended without being asked to, by reason, over the whole session."""
+    last_causes: tuple[str, ...] = ()
+    """Of the last of them, the newest last."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,8 @@ from pydantic_core import PydanticCustomError
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 RUN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 
+CausePattern = Annotated[str, Field(min_length=1, max_length=200)]
+
 
 class Strategy(StrEnum):
     """Who is restarted with a child that ended."""
@@ -135,6 +137,11 @@ class ChildSpec(BaseModel):
 
     backoff: Backoff | None = Field(
         default=None, description="How long its restart is put off; null: not at all, as in OTP."
+    )
+    give_up_on: tuple[CausePattern, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Causes of death no restart helps against, * is any text: its supervisor gives up at once.",
     )
 
     @model_validator(mode="after")

@@ -189,7 +189,7 @@ class System:
             raise TargetUnavailable(f"{child_id} has no process now")
 
     def administer(self, call: Call, timeout_s: float = ADMINISTER_WITHIN_S) -> CallAnswered:
-        """Starts, terminates, restarts or deletes a child of the running tree, as `call` says; its answer.
+        """Makes a call on the running tree: starts, terminates, restarts, deletes, holds or releases a child.
 
         Raises:
             ConfigError: the class or the settings of a child to be added are not what they should be.

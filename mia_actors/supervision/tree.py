@@ -61,7 +61,7 @@ class Tree:
             self._forget_names(node)
 
     def reset(self, supervisor: SupervisorNode) -> None:
-        """As its specification lists it, all down: what a supervisor that starts begins with."""
+        """As its specification lists it, all down or held: what a supervisor that starts begins with."""
         for node in supervisor.children:
             if node.added:
                 self._forget_names(node)
@@ -69,7 +69,7 @@ class Tree:
         for node in supervisor.listed:
             if self.nodes.get(node.node_id) is not node:
                 self._reinstate(node)
-            node.state = NodeState.DOWN
+            node.state = NodeState.HELD if node.held else NodeState.DOWN
             supervisor.children.add(node)
 
     # --- building ---

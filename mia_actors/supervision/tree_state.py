@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from mia_actors.core.errors import PermanentError
+from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode, is_gone
 from mia_actors.supervision.spec import ChildSpec, Strategy, SupervisorSpec
 from mia_actors.supervision.tree import Tree
@@ -47,6 +48,10 @@ class TreeState(BaseModel):
     """How many copies of its template a supervisor has made."""
     restarts_s: dict[str, tuple[float, ...]] = {}
     """When restarts were that may still count, by supervisor."""
+    held: tuple[str, ...] = ()
+    """Nodes that are kept down until they are released."""
+    deaths: dict[str, dict[ExitReason, int]] = {}
+    last_causes: dict[str, tuple[str, ...]] = {}
     put_off_s: dict[str, float | None] = {}
     """Nodes whose restart is put off, and until when; None: with their group."""
     failures: dict[str, int] = {}
@@ -76,6 +81,9 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
         ),
         copies={node.node_id: node.copies for node in supervisors if node.copies},
         restarts_s={node.node_id: node.window.stamps_s for node in supervisors if node.window.stamps_s},
+        held=tuple(node.node_id for node in tree.nodes.values() if node.held),
+        deaths={node.node_id: node.deaths.counts for node in children if node.deaths.counts},
+        last_causes={node.node_id: node.deaths.last_causes for node in children if node.deaths.counts},
         put_off_s={
             node.node_id: node.due_s
             for node in tree.nodes.values()
@@ -98,10 +106,14 @@ def restore(tree: Tree, state: TreeState) -> None:
             tree.add(supervisor, added.spec)
     for node in tree.nodes.values():
         node.state = state.down.get(node.node_id, NodeState.UP)
-        if node.node_id in state.put_off_s:
+        if node.node_id in state.held:
+            node.held, node.state = True, NodeState.HELD
+        elif node.node_id in state.put_off_s:
             _put_off(tree, node, state.put_off_s[node.node_id])
         if isinstance(node, ChildNode):
             node.incarnation = max(node.incarnation, state.lives.get(node.node_id, 0))
+            name = node.node_id
+            node.deaths.restore(state.deaths.get(name, {}), state.last_causes.get(name, ()))
             node.failures = state.failures.get(node.node_id, 0)
             node.up_since_s = state.up_since_s.get(node.node_id)
         else:

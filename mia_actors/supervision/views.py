@@ -49,4 +49,6 @@ def _child_view(node: ChildNode, host: Host | None) -> ChildView:
         process=process_view(identity) if identity is not None else None,
         last_exit=node.last_exit.value if node.last_exit is not None else None,
         last_cause=node.last_cause,
+        deaths={reason.value: count for reason, count in node.deaths.counts.items()},
+        last_causes=node.deaths.last_causes,
     )

@@ -50,8 +50,8 @@ class VirtualWorld:
     """What the shell does with effects, without processes; time passes only when told.
 
     Raises:
-        InvariantViolated: a child would live twice, the tree is said to be down while children run, or it
-            never comes to rest.
+        InvariantViolated: a child would live twice or although it is held, the tree is said to be down while
+            children run, or it never comes to rest.
     """
 
     def __init__(self, spec: SupervisorSpec, delay_s: Callable[[], float] = lambda: 0.0) -> None:
@@ -218,6 +218,8 @@ class VirtualWorld:
         child_id, incarnation = effect.child_id, effect.incarnation
         if child_id in self.living:
             raise InvariantViolated(f"{child_id} would live twice")
+        if self.machine.nodes[child_id].held:
+            raise InvariantViolated(f"{child_id} would live although it is held")
         if child_id in self.declining:
             declined = ChildDeclined(child_id=child_id, incarnation=incarnation, cause="nothing to do")
             self.post(declined, self._delay_s())

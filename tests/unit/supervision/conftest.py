@@ -13,7 +13,7 @@ from mia_actors.supervision.virtual_world import VirtualWorld
 def at_rest(node: SupervisorNode) -> bool:
     """Whether a supervisor that is up has nothing under way."""
     return node.purpose.value == "none" and all(
-        child.state in {NodeState.UP, NodeState.DOWN, NodeState.REMOVED, NodeState.LEFT_DOWN}
+        child.state in {NodeState.UP, NodeState.DOWN, NodeState.REMOVED, NodeState.LEFT_DOWN, NodeState.HELD}
         for child in node.children
     )
 

@@ -11,7 +11,9 @@ from mia_actors.supervision.events import (
     DeleteChildCall,
     ExitReason,
     Fact,
+    HoldChildCall,
     KillChild,
+    ReleaseChildCall,
     RestartChildCall,
     StartChild,
     StartChildCall,
@@ -28,6 +30,16 @@ RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 DELAYS = st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.4, 1.5]), min_size=1, max_size=20)
 
 BACKOFFS = st.sampled_from([None, None, {"first_s": 0.5, "max_s": 2, "stable_after_s": 3, "jitter": 0.5}])
+
+AnyCall = TerminateChildCall | RestartChildCall | DeleteChildCall | HoldChildCall | ReleaseChildCall
+CALLS: dict[str, type[AnyCall]] = {
+    "terminate": TerminateChildCall,
+    "restart": RestartChildCall,
+    "delete": DeleteChildCall,
+    "hold": HoldChildCall,
+    "release": ReleaseChildCall,
+}
+CALLED = {*CALLS, "add", "copy"}
 
 
 @st.composite
@@ -48,6 +60,7 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                     "shutdown_s": draw(st.sampled_from([0, 0.2, 2])),
                     "start_within_s": draw(st.sampled_from([2, 5])),
                     "backoff": draw(BACKOFFS),
+                    "give_up_on": draw(st.sampled_from([[], [], [], [], ["b*m"]])),
                 }
                 children.append(child)
         if len(children) == 1 and "children" not in children[0] and draw(st.booleans()):
@@ -79,7 +92,7 @@ def happenings(draw: st.DrawFn) -> list[tuple[str, int, Any]]:
     kinds = st.sampled_from(
         ["exit"] * 6
         + ["fail", "hang", "heal", "stubborn", "advance", "step", "step", "add", "add", "copy"]
-        + ["terminate", "terminate", "restart", "restart", "delete"]
+        + ["terminate", "terminate", "restart", "restart", "delete", "hold", "release"]
     )
     return [
         (draw(kinds), draw(st.integers(0, 30)), draw(st.sampled_from(list(ExitReason))))
@@ -100,7 +113,7 @@ def befall(world: Any, kind: str, number: int, reason: ExitReason) -> None:
         world.hanging.clear()
     elif kind == "stubborn":
         world.stubborn.add(name)
-    elif kind in {"add", "copy", "terminate", "restart", "delete"}:
+    elif kind in CALLED:
         world.post(call_on(world, kind, number, reason))
     elif kind == "advance":
         world.advance(number / 7)
@@ -122,10 +135,8 @@ def call_on(world: Any, kind: str, number: int, reason: ExitReason) -> Call:
         name = node.node_id if number % 2 else f"a{number}"
         child = ChildSpec(id=name, run="somewhere:Something", restart=restart, start_within_s=5)
         return StartChildCall(**about, spec=child)
-    calls: dict[str, type[TerminateChildCall | RestartChildCall | DeleteChildCall]]
-    calls = {"terminate": TerminateChildCall, "restart": RestartChildCall, "delete": DeleteChildCall}
     called = supervisor.parent if node is supervisor and supervisor.parent is not None else supervisor
-    return calls[kind](call_id=world.calls, supervisor_id=called.node_id, child_id=node.node_id)
+    return CALLS[kind](call_id=world.calls, supervisor_id=called.node_id, child_id=node.node_id)
 
 
 def lived(world_of: Callable[..., Any], tree: dict[str, Any], delays: list[float], events: list[Any]) -> Any:
@@ -158,6 +169,7 @@ def test_left_alone_the_tree_comes_to_rest_with_everything_where_it_belongs(
         return
     assert root.state is NodeState.UP
     for node in world.machine.nodes.values():
+        assert (node.state is NodeState.HELD) == node.held
         if isinstance(node, SupervisorNode) and node.state is NodeState.UP:
             assert is_at_rest(node)
         if isinstance(node, SupervisorNode) and node.state is NodeState.LEFT_DOWN:
@@ -190,7 +202,7 @@ def test_told_to_stop_it_stops_in_reverse_whatever_was_under_way(
     places = [own.index(effect.child_id) for effect in after]
     assert places == sorted(places, reverse=True)
     assert all(
-        node.state in {NodeState.DOWN, NodeState.REMOVED, NodeState.LEFT_DOWN}
+        node.state in {NodeState.DOWN, NodeState.REMOVED, NodeState.LEFT_DOWN, NodeState.HELD}
         for node in world.machine.nodes.values()
     )
 

@@ -68,6 +68,21 @@ def test_a_call_waits_for_a_group_restart(world_of: WorldOf) -> None:
     assert world.living == {"a": 2}
 
 
+def test_a_new_child_that_was_to_start_again_with_its_group_is_told_of_the_end(world_of: WorldOf) -> None:
+    world = world_of({**flat("a", "b", strategy="one_for_all"), "intensity": 1})
+    world.start()
+    world.hanging = {"c"}
+    world.post(start_of("c", 1))
+    world.advance(1)
+    world.exit("b")
+    world.hanging = {"b"}
+    world.advance(1)
+    assert "c" not in world.living
+    world.crash("a")
+    assert world.ended()
+    assert outcomes(world) == {1: "supervisor_down"}
+
+
 def test_a_call_that_waited_for_a_supervisor_that_ends_is_told_so(world_of: WorldOf) -> None:
     world = world_of(flat("a"))
     world.hanging = {"a"}

@@ -1,0 +1,77 @@
+"""`mia tree` shows what is held, and with -v what children died of."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mia_actors.cli import look_commands
+from mia_actors.cli.app import app, results
+from mia_actors.supervision.snapshot import (
+    ChildView,
+    ProcessView,
+    SupervisorView,
+    TreeSnapshot,
+    write_tree,
+)
+
+
+@pytest.fixture(autouse=True)
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = ChildView(
+        id="reader",
+        run="m:C",
+        state="held",
+        incarnation=3,
+        restarts=2,
+        process=None,
+        last_exit="shutdown",
+        last_cause="",
+        deaths={"hung": 1, "crash": 2},
+        last_causes=("disk full", "no [answer]", "boom"),
+    )
+    root = SupervisorView(
+        id="root",
+        strategy="one_for_all",
+        state="up",
+        intensity=1,
+        period_s=5,
+        restarts_in_window=0,
+        cause="",
+        children=(child,),
+    )
+    process = ProcessView(host_id="h", pid=1, start_time=2, node_id="n")
+    snapshot = TreeSnapshot(
+        version=1,
+        time_ns=1,
+        boot_id="b",
+        namespace="n",
+        supervisor=process,
+        root=root,
+        spares=(),
+        hosts_coming=0,
+        epoch=1,
+        standby=None,
+    )
+    write_tree(tmp_path, snapshot)
+    monkeypatch.setattr(look_commands, "newest_session", lambda *_: (None, tmp_path))
+    monkeypatch.setattr(results, "width", 200)
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["tree", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_held_child_is_told_as_such_and_deaths_only_when_asked_for() -> None:
+    assert "reader  held  incarnation 3" in shown()
+    assert "died" not in shown()
+    assert "died 3 times: crash 2, hung 1; last: disk full | no [answer] | boom" in shown("-v")
+
+
+def test_json_has_the_tally() -> None:
+    (child,) = json.loads(shown("--json"))["root"]["children"]
+    assert child["deaths"] == {"hung": 1, "crash": 2}
+    assert child["last_causes"][-1] == "boom"
