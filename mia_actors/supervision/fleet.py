@@ -234,7 +234,7 @@ class Fleet:
 
     def _process_ended(self, host_id: str) -> None:
         at_s = self._clock.monotonic_s()
-        self._tell(HostLost(host_id=host_id, finished=False, cause="its process ended", at_s=at_s))
+        self._tell(HostLost(host_id=host_id, finished=False, cause="process died", at_s=at_s))
 
     def adopt(self, found: FoundHost) -> Host:
         """Takes over a host of a supervisor that is gone; it is told whom to obey."""
