@@ -157,10 +157,9 @@ class Administration:
         spec = call.spec
         if supervisor.spec.template is not None:
             return self._say(call, CallOutcome.SIMPLE_ONE_FOR_ONE, spec.id)
-        try:
-            supervisor.spec.check_member(spec)
-        except PydanticCustomError as error:
-            return self._say(call, CallOutcome.INVALID_SPEC, spec.id, error.message())
+        unfit = _why_unfit(supervisor, spec)
+        if unfit is not None:
+            return self._say(call, CallOutcome.INVALID_SPEC, spec.id, unfit)
         known = _member(supervisor, spec.id)
         if known is not None:
             if known.state is NodeState.STOPPING:
@@ -292,6 +291,16 @@ class Administration:
 def _member(supervisor: SupervisorNode, child_id: str) -> Node | None:
     node = supervisor.children.get(child_id)
     return None if node is None or node.state is NodeState.REMOVED else node
+
+
+def _why_unfit(supervisor: SupervisorNode, spec: ChildSpec | SupervisorSpec) -> str | None:
+    """Why the supervisor cannot have such a child."""
+    try:
+        supervisor.spec.check_member(spec)
+    except PydanticCustomError as error:
+        return error.message()
+    absent = [name for name in spec.depends_on if _member(supervisor, name) is None]
+    return f"{spec.id} depends on {absent[0]}, which is no child of {supervisor.node_id}" if absent else None
 
 
 def _outcome_of_absent(supervisor: SupervisorNode, child_id: str) -> CallOutcome:

@@ -32,7 +32,7 @@ from mia_actors.supervision.nodes import (
     Wish,
 )
 from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy
-from mia_actors.supervision.tree import Tree
+from mia_actors.supervision.tree import Tree, dependants_of
 
 RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
 NOT_STARTED = frozenset({NodeState.REMOVED, NodeState.HELD})
@@ -77,7 +77,7 @@ class Lifecycle:
         node.significant.clear()
         node.ended_significant.clear()
         node.purpose, node.stopping_children, node.first = Purpose.START, False, 0
-        node.awaited = node.left_out = None
+        node.awaited = node.left_out = node.members = None
         node.cursor = node.children.first
         self._start_next(node)
 
@@ -87,7 +87,8 @@ class Lifecycle:
         supervisor.starting_next = True
         while _is_starting(supervisor) and supervisor.cursor is not None:
             node = supervisor.cursor
-            if node.state in NOT_STARTED or node is supervisor.left_out:
+            left_out = node is supervisor.left_out or not _is_member(supervisor, node)
+            if node.state in NOT_STARTED or left_out:
                 supervisor.cursor = node.next
             elif node.state in ALIVE:
                 break
@@ -96,7 +97,7 @@ class Lifecycle:
         supervisor.starting_next = False
         if not _is_starting(supervisor) or supervisor.cursor is not None:
             return
-        supervisor.purpose = Purpose.NONE
+        supervisor.purpose, supervisor.members = Purpose.NONE, None
         if supervisor.coming_up:
             supervisor.coming_up = False
             supervisor.state = NodeState.UP
@@ -140,6 +141,9 @@ class Lifecycle:
             return
         if in_sequence:
             parent.purpose = Purpose.NONE
+            if parent.members is not None:
+                self._hold_up(parent, node.next)
+                parent.awaited, parent.not_before_s = node, self._tree.now_s
         node.state = NodeState.RESTARTING
         node.waits, node.due_s, node.ticket = False, None, self._tree.next_ticket()
         self._tree.effects.append(SetTimer(after_s=0.0, event=retry_of(node, counted=False)))
@@ -182,8 +186,10 @@ class Lifecycle:
         if _is_taken_along(parent, node):
             return
         if counted:
-            parent.awaited = None
-            self._restart_now(parent, node)
+            members = self._members(parent, node)
+            if parent.awaited is node:
+                parent.awaited = None
+            self._restart_now(parent, node, members)
         else:
             self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
 
@@ -197,26 +203,44 @@ class Lifecycle:
             limits = f"{parent.spec.intensity} restarts in {parent.spec.period_s:g} s"
             self._give_up(parent, Fact.BUDGET_SPENT, f"more than {limits}, last {node.node_id}: {cause}")
             return
-        due_s = self._due_s(node, cause)
+        members, due_s = self._members(parent, node), self._due_s(node, cause)
         if due_s is None:
-            self._restart_now(parent, node)
-        elif parent.spec.strategy in RESTARTS_ALONE:
+            self._restart_now(parent, node, members)
+        elif parent.spec.strategy in RESTARTS_ALONE and members is None:
             self._put_off(node, due_s)
         else:
             latest_s = due_s if parent.awaited is None else max(due_s, parent.not_before_s)
             parent.awaited, parent.not_before_s = node, latest_s
-            self._restart_now(parent, node)
+            self._restart_now(parent, node, members)
 
-    def _restart_now(self, parent: SupervisorNode, node: Node) -> None:
+    def _restart_now(self, parent: SupervisorNode, node: Node, members: set[str] | None) -> None:
         match parent.spec.strategy:
             case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
-                self.start(node)
+                if members is None:
+                    if parent.awaited is node:
+                        parent.awaited = parent.members = None
+                    self.start(node)
+                else:
+                    self._stop_from(parent, Purpose.RESTART, 0, members=members | _owed(parent))
             case Strategy.ONE_FOR_ALL:
                 self._restart_from(parent, 0)
             case Strategy.REST_FOR_ONE:
                 self._restart_from(parent, node.place)
             case _:
                 assert_never(parent.spec.strategy)
+
+    def _members(self, parent: SupervisorNode, node: Node) -> set[str] | None:
+        """It and those that restart with it where the strategy says nobody does; None for nobody.
+
+        Of its dependants those that stand; and those that a restart which failed, or was put off, owes.
+        """
+        if parent.spec.strategy is not Strategy.ONE_FOR_ONE:
+            return None
+        owing = parent.awaited is node and parent.members is not None
+        found = _owed(parent) if owing else set()
+        if node.spec.restart_with_dependants:
+            found |= {one.node_id for one in dependants_of(parent, node) if one.state in STANDING}
+        return {node.node_id, *found} if found else None
 
     def _due_s(self, node: Node, cause: str) -> float | None:
         """When its next life may begin; None for at once."""
@@ -236,24 +260,32 @@ class Lifecycle:
 
     def _wait_with(self, supervisor: SupervisorNode, awaited: Node) -> None:
         """The group is stopped and stays so until the one it waits for may start."""
-        node, supervisor.cursor = supervisor.cursor, None
-        while node is not None:
-            if node.state not in NOT_STARTED:
-                node.state, node.waits, node.due_s = NodeState.RESTARTING, True, None
-                node.ticket = self._tree.next_ticket()
-            node = node.next
+        self._hold_up(supervisor, supervisor.cursor)
+        supervisor.cursor = None
         self._put_off(awaited, supervisor.not_before_s)
         supervisor.purpose = Purpose.NONE
         self._complete_late(supervisor)
 
+    def _hold_up(self, supervisor: SupervisorNode, node: Node | None) -> None:
+        """This child and those after it, of those that are to be started, wait for another one."""
+        while node is not None:
+            if node.state not in NOT_STARTED and _is_member(supervisor, node):
+                node.state, node.waits, node.due_s = NodeState.RESTARTING, True, None
+                node.ticket = self._tree.next_ticket()
+            node = node.next
+
     def not_awaited(self, node: Node) -> None:
         """A call has stopped it for good while its restart was put off: its group goes on without it."""
         parent = node.parent
-        if parent is None or parent.awaited is not node:
+        if parent is None:
             return
-        parent.awaited = None
-        first = node.place if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
-        self._stop_from(parent, Purpose.RESTART, first, left_out=node)
+        alone = parent.spec.strategy in RESTARTS_ALONE and parent.members is None
+        if parent.members is not None:
+            parent.members.discard(node.node_id)
+        if parent.awaited is node and not alone:
+            parent.awaited = None
+            first = node.place if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
+            self._stop_from(parent, Purpose.RESTART, first, left_out=node, members=parent.members)
 
     def _restart_from(self, supervisor: SupervisorNode, first: int) -> None:
         if supervisor.purpose is Purpose.RESTART and supervisor.stopping_children:
@@ -329,12 +361,18 @@ class Lifecycle:
             self._tree.effects.append(SetTimer(after_s=shutdown_s, event=overdue))
 
     def _stop_from(
-        self, supervisor: SupervisorNode, purpose: Purpose, first: int, *, left_out: Node | None = None
+        self,
+        supervisor: SupervisorNode,
+        purpose: Purpose,
+        first: int,
+        *,
+        left_out: Node | None = None,
+        members: set[str] | None = None,
     ) -> None:
         """Stops the children from the last down to place `first`, one after the other, for `purpose`."""
         if purpose is not Purpose.RESTART:
             supervisor.state, supervisor.awaited = NodeState.STOPPING, None
-        supervisor.left_out = left_out
+        supervisor.left_out, supervisor.members = left_out, members
         supervisor.purpose, supervisor.stopping_children = purpose, True
         supervisor.first, supervisor.cursor = first, supervisor.children.last
         if supervisor.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
@@ -353,6 +391,9 @@ class Lifecycle:
         supervisor.stopping_next = True
         while supervisor.cursor is not None and supervisor.cursor.place >= supervisor.first:
             node = supervisor.cursor
+            if not _is_member(supervisor, node):
+                supervisor.cursor = node.previous
+                continue
             if node.state in ALIVE:
                 self.stop(node)
                 if node.state in ALIVE:
@@ -445,7 +486,31 @@ def _is_copy(node: Node) -> bool:
 def _is_taken_along(parent: SupervisorNode, node: Node) -> bool:
     """Whether `parent` is about to stop this node, for another reason than its own end."""
     group_stops = parent.purpose is Purpose.RESTART and parent.stopping_children
-    return parent.purpose in ENDING or (group_stops and node.place >= parent.first)
+    is_of_group = node.place >= parent.first and _is_member(parent, node)
+    return parent.purpose in ENDING or (group_stops and is_of_group)
+
+
+def _is_member(parent: SupervisorNode, node: Node) -> bool:
+    """Whether what `parent` is doing to children from `first` on is about this one."""
+    return parent.members is None or node.node_id in parent.members
+
+
+def _owed(parent: SupervisorNode) -> set[str]:
+    """Names of those that a start or restart which is cut short now has stopped, or not started yet."""
+    stops = parent.purpose is Purpose.RESTART and parent.stopping_children
+    if parent.purpose is Purpose.NONE or stops:
+        known = [parent.children.get(name) for name in parent.members or ()]
+        return {
+            node.node_id
+            for node in known
+            if node is not None and (stops or node.state is NodeState.RESTARTING)
+        }
+    place = parent.cursor.place if parent.cursor is not None else 0
+    return {
+        node.node_id
+        for node in parent.children
+        if node.place >= place and node.state not in NOT_STARTED and _is_member(parent, node)
+    }
 
 
 def _any_stands(supervisor: SupervisorNode) -> bool:

@@ -138,6 +138,10 @@ class SupervisorNode:
     starting_next: bool = False
     """The loop over the children to be started is under way; so, below, that over those to be stopped."""
     stopping_next: bool = False
+    dependants: "dict[str, list[Node]]" = field(default_factory=dict)
+    """By the name of a child those that depend on it directly, also some that are removed by now."""
+    members: set[str] | None = None
+    """Names of those a restart is about, or owed to, where it is not a whole group's; None: all from `first` on."""
     awaited: "Node | None" = None
     """The one whose backoff its group waits for: nothing of the group starts before `not_before_s`."""
     not_before_s: float = 0.0

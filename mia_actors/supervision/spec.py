@@ -16,9 +16,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mia_actors.supervision.dependencies import cycle_of
+
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 RUN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 
+ChildName = Annotated[str, Field(pattern=ID_PATTERN)]
 CausePattern = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -143,6 +146,15 @@ class ChildSpec(BaseModel):
         max_length=32,
         description="Causes of death no restart helps against, * is any text: its supervisor gives up at once.",
     )
+    depends_on: tuple[ChildName, ...] = Field(
+        default=(),
+        max_length=256,
+        description="Children of the same supervisor that start before it and stop after it.",
+    )
+    restart_with_dependants: bool = Field(
+        default=False,
+        description="Whether one_for_one restarts with it all that depend on it, directly or not.",
+    )
 
     @model_validator(mode="after")
     def _may_be_significant(self) -> Self:
@@ -185,12 +197,23 @@ class SupervisorSpec(BaseModel):
     on_budget_spent: OnBudgetSpent = Field(
         default=OnBudgetSpent.EXIT, description="What follows one restart too many."
     )
-    children: tuple[AnySpec, ...] = Field(description="Children and supervisors in start order.")
+    children: tuple[AnySpec, ...] = Field(
+        description="Children and supervisors in start order; see depends_on."
+    )
     significant: bool = Field(
         default=False, description="Whether its own end may end its supervisor; see auto_shutdown."
     )
     auto_shutdown: AutoShutdown = Field(
         default=AutoShutdown.NEVER, description="Which ends of significant children end it too."
+    )
+    depends_on: tuple[ChildName, ...] = Field(
+        default=(),
+        max_length=256,
+        description="Children of the same supervisor that start before it and stop after it.",
+    )
+    restart_with_dependants: bool = Field(
+        default=False,
+        description="Whether one_for_one restarts with it all that depend on it, directly or not.",
     )
 
     @model_validator(mode="after")
@@ -211,6 +234,34 @@ class SupervisorSpec(BaseModel):
         _check_significance(self)
         for spec in self.children:
             self.check_member(spec)
+        return self
+
+    @model_validator(mode="after")
+    def _dependencies_can_be_met(self) -> Self:
+        names = [spec.id for spec in self.children]
+        for index, spec in enumerate(self.children):
+            for number, name in enumerate(spec.depends_on):
+                if name not in names:
+                    raise PydanticCustomError(
+                        "unknown_dependency",
+                        "{name} depends on {other}, which is no child of {supervisor}",
+                        {
+                            "name": repr(spec.id),
+                            "other": repr(name),
+                            "supervisor": repr(self.id),
+                            "place": ["children", index, "depends_on", number],
+                        },
+                    )
+        cycle = cycle_of(self.children)
+        if cycle:
+            raise PydanticCustomError(
+                "dependency_cycle",
+                "{cycle} is a cycle",
+                {
+                    "cycle": " -> ".join(cycle),
+                    "place": ["children", names.index(cycle[0]), "depends_on"],
+                },
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mia_actors.supervision.dependencies import reachable, start_order
 from mia_actors.supervision.events import Effect, ExitReason, Fact, Report
 from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode
 from mia_actors.supervision.restart_window import RestartWindow
@@ -51,6 +52,7 @@ class Tree:
             self._forget_names(member)
         node = self._node(spec, supervisor, added=True)
         supervisor.children.add(node)
+        _note_dependencies(supervisor, node)
         return node
 
     def remove(self, node: Node) -> None:
@@ -66,7 +68,9 @@ class Tree:
             if node.added:
                 self._forget_names(node)
         supervisor.children.clear()
+        supervisor.dependants.clear()
         for node in supervisor.listed:
+            _note_dependencies(supervisor, node)
             if self.nodes.get(node.node_id) is not node:
                 self._reinstate(node)
             node.state = NodeState.HELD if node.held else NodeState.DOWN
@@ -102,9 +106,10 @@ class Tree:
         )
         self.nodes[spec.id] = node
         if spec.template is None:
-            node.listed = tuple(self._node(below, node, added=False) for below in spec.children)
+            node.listed = tuple(self._node(below, node, added=False) for below in start_order(spec.children))
         for child in node.listed:
             node.children.add(child)
+            _note_dependencies(node, child)
         return node
 
     def _forget_names(self, node: Node) -> None:
@@ -119,6 +124,21 @@ class Tree:
             self.nodes[one.node_id] = one
             if isinstance(one, ChildNode):
                 one.incarnation = max(one.incarnation, self._lives_forgotten)
+
+
+def _note_dependencies(supervisor: SupervisorNode, node: Node) -> None:
+    for name in node.spec.depends_on:
+        supervisor.dependants.setdefault(name, []).append(node)
+
+
+def dependants_of(supervisor: SupervisorNode, node: Node) -> list[Node]:
+    """The children that depend on this one, directly or not, in no order that matters."""
+
+    def direct(one: Node) -> list[Node]:
+        known = supervisor.dependants.get(one.node_id, ())
+        return [other for other in known if supervisor.children.get(other.node_id) is other]
+
+    return [one for one in reachable(node, direct) if one.state is not NodeState.REMOVED]
 
 
 def _all(node: Node) -> Iterator[Node]:

@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from mia_actors.core.errors import PermanentError
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode, is_gone
-from mia_actors.supervision.spec import ChildSpec, Strategy, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.tree import Tree
 
-GROUPS = frozenset({Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE})
 STATE_FILE = "supervisor_state.json"
 
 
@@ -54,6 +53,10 @@ class TreeState(BaseModel):
     last_causes: dict[str, tuple[str, ...]] = {}
     put_off_s: dict[str, float | None] = {}
     """Nodes whose restart is put off, and until when; None: with their group."""
+    awaited: dict[str, str] = {}
+    """By supervisor the child that its group waits for."""
+    members: dict[str, tuple[str, ...]] = {}
+    """By supervisor those that a restart with dependants is about or owed to."""
     failures: dict[str, int] = {}
     """In a row, of children with a backoff."""
     up_since_s: dict[str, float] = {}
@@ -89,6 +92,8 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
             for node in tree.nodes.values()
             if node.state is NodeState.RESTARTING and node.waits
         },
+        awaited={node.node_id: node.awaited.node_id for node in supervisors if node.awaited is not None},
+        members={node.node_id: tuple(sorted(node.members)) for node in supervisors if node.members},
         failures={node.node_id: node.failures for node in children if node.failures},
         up_since_s={
             node.node_id: node.up_since_s
@@ -118,6 +123,9 @@ def restore(tree: Tree, state: TreeState) -> None:
             node.up_since_s = state.up_since_s.get(node.node_id)
         else:
             node.copies = state.copies.get(node.node_id, 0)
+            node.awaited = node.children.get(state.awaited.get(node.node_id, ""))
+            node.not_before_s = state.put_off_s.get(state.awaited.get(node.node_id, ""), None) or 0.0
+            node.members = set(state.members.get(node.node_id, ())) or None
             node.window.restore(state.restarts_s.get(node.node_id, ()))
         if node.spec.significant and node.parent is not None and node.state is NodeState.UP:
             node.parent.significant[node.node_id] = node
@@ -125,8 +133,6 @@ def restore(tree: Tree, state: TreeState) -> None:
 
 def _put_off(tree: Tree, node: Node, due_s: float | None) -> None:
     node.state, node.waits, node.due_s, node.ticket = NodeState.RESTARTING, True, due_s, tree.next_ticket()
-    if due_s is not None and node.parent is not None and node.parent.spec.strategy in GROUPS:
-        node.parent.awaited, node.parent.not_before_s = node, due_s
 
 
 class StateFile:

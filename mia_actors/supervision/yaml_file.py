@@ -42,6 +42,13 @@ SAID_BY_BOUND = {
     "less_than_equal": ("le", "at most"),
 }
 
+SAID_OF_PLACES = {
+    "duplicate_child_id": "ids unique in the whole tree",
+    "unknown_dependency": "ids of other children of the same supervisor",
+    "dependency_cycle": "dependencies that leave an order to start in",
+}
+"""What is wrong with more than one value; its context tells the place below that of the error."""
+
 
 class _Findings:
     """Collects what is wrong, in the order of the file."""
@@ -178,7 +185,7 @@ def _scalar(node: yaml.Node, place: Place, findings: _Findings) -> Hashable:
 def _add_errors(findings: _Findings, error: ValidationError, model: type[BaseModel], *, at: Place) -> None:
     for detail in error.errors(include_url=False):
         place = tuple(part for part in detail["loc"] if not _is_tag(part))
-        if detail["type"] == "duplicate_child_id":
+        if detail["type"] in SAID_OF_PLACES:
             place = (*place, *detail["ctx"]["place"])
         if detail["type"] == "missing":
             findings.add(at + place, _said_missing(model, detail["loc"]))
@@ -200,8 +207,8 @@ def _said(detail: ErrorDetails, model: type[BaseModel]) -> str:
     elif kind in SAID_BY_BOUND:
         name, words = SAID_BY_BOUND[kind]
         said = f"{given} is out of range; allowed: {words} {context[name]}{described}"
-    elif kind == "duplicate_child_id":
-        said = f"{detail['msg']}; allowed: ids unique in the whole tree"
+    elif kind in SAID_OF_PLACES:
+        said = f"{detail['msg']}; allowed: {SAID_OF_PLACES[kind]}"
     elif kind == "string_pattern_mismatch":
         said = f"{given} is not allowed; allowed: text like {context['pattern']}{described}"
     else:

@@ -44,7 +44,7 @@ CALLED = {*CALLS, "add", "copy"}
 
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, Any]:
-    """Trees of up to three levels with names in start order."""
+    """Trees of up to three levels, their names in the order in which they are listed."""
     number = iter(range(10_000))
 
     def supervisor(depth: int) -> dict[str, Any]:
@@ -73,6 +73,12 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
         if kind.get("auto_shutdown", "never") != "never":
             for child in children:
                 child["significant"] = child["restart"] != "permanent" and draw(st.booleans())
+        if kind["strategy"] != "simple_one_for_one" and draw(st.booleans()):
+            order = draw(st.permutations(children))
+            for place, child in enumerate(order):
+                before = [other["id"] for other in order[:place]]
+                child["depends_on"] = draw(st.lists(st.sampled_from(before or [""]), max_size=len(before)))
+                child["restart_with_dependants"] = draw(st.booleans())
         return {
             "id": name,
             **kind,
@@ -188,7 +194,11 @@ def test_told_to_stop_it_stops_in_reverse_whatever_was_under_way(
     world = lived(world_of, tree, delays, events)
     world.post(StopTree())
     world.advance(0)
-    own = [node.node_id for node in world.machine.root.children]
+    own = [
+        node.node_id
+        for node in world.machine.root.children
+        if node.state is not NodeState.STOPPING  # a call has begun to stop it
+    ]
     done = len(world.effects)
     world.settle()
     assert world.ended()
@@ -207,6 +217,13 @@ def test_told_to_stop_it_stops_in_reverse_whatever_was_under_way(
     )
 
 
+def places_below(node: Any, order: dict[str, int]) -> list[int]:
+    """Where a child, or those of a supervisor, are in the order."""
+    if isinstance(node, ChildNode):
+        return [order[node.node_id]]
+    return [place for child in node.children for place in places_below(child, order)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(tree=trees(), delays=DELAYS)
 def test_an_undisturbed_tree_starts_in_order_and_stops_in_exactly_the_reverse(
@@ -220,6 +237,11 @@ def test_an_undisturbed_tree_starts_in_order_and_stops_in_exactly_the_reverse(
     started = [report.node_id for report in world.reports if report.fact is Fact.CHILD_STARTED]
     assert started == names
     world.stop()
+    order = {name: place for place, name in enumerate(names)}
+    for node in world.machine.nodes.values():
+        for name in node.spec.depends_on:
+            before, after = (places_below(one, order) for one in (node.parent.children.get(name), node))
+            assert not before or not after or max(before) < min(after)
     stopped = [report.node_id for report in world.reports if report.fact is Fact.CHILD_EXITED]
     assert stopped == names[::-1]
     assert not world.outcome.gave_up
