@@ -178,6 +178,9 @@ class Administration:
         template = supervisor.spec.template
         if template is None:
             return self._say(call, CallOutcome.INVALID_SPEC, cause="the supervisor has no template")
+        limit = supervisor.spec.max_children
+        if limit is not None and len(supervisor.children) >= limit:
+            return self._say(call, CallOutcome.MAX_CHILDREN, cause=f"it may have {limit}")
         node: Node | None = None
         while node is None:
             supervisor.copies += 1

@@ -292,6 +292,8 @@ class CallOutcome(StrEnum):
     HELD = "held"
     """The child is kept down: release it first."""
     NOT_HELD = "not_held"
+    MAX_CHILDREN = "max_children"
+    """The supervisor has as many copies as it may have."""
     INVALID_SPEC = "invalid_spec"
     """The supervisor cannot have such a child, or its id is another's."""
     SIMPLE_ONE_FOR_ONE = "simple_one_for_one"

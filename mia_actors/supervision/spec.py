@@ -216,6 +216,13 @@ class SupervisorSpec(BaseModel):
         description="Whether one_for_one restarts with it all that depend on it, directly or not.",
     )
 
+    max_children: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Copies a simple_one_for_one supervisor may have at a time; null: any number.",
+    )
+
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
         seen = {self.id}
@@ -267,6 +274,8 @@ class SupervisorSpec(BaseModel):
     @model_validator(mode="after")
     def _template_is_one_child(self) -> Self:
         if self.strategy is not Strategy.SIMPLE_ONE_FOR_ONE:
+            if self.max_children is not None:
+                raise PydanticCustomError("template", "max_children is of simple_one_for_one only")
             return self
         if len(self.children) != 1 or not isinstance(self.children[0], ChildSpec):
             raise PydanticCustomError("template", "simple_one_for_one has exactly one child, its template")

@@ -218,7 +218,7 @@ class VirtualWorld:
         child_id, incarnation = effect.child_id, effect.incarnation
         if child_id in self.living:
             raise InvariantViolated(f"{child_id} would live twice")
-        if self.machine.nodes[child_id].held:
+        if self.machine.nodes[child_id].state is NodeState.HELD:
             raise InvariantViolated(f"{child_id} would live although it is held")
         if child_id in self.declining:
             declined = ChildDeclined(child_id=child_id, incarnation=incarnation, cause="nothing to do")

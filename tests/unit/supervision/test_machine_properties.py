@@ -64,7 +64,8 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                 }
                 children.append(child)
         if len(children) == 1 and "children" not in children[0] and draw(st.booleans()):
-            kind = {"strategy": "simple_one_for_one"}
+            limit = draw(st.sampled_from([None, 1, 2]))
+            kind: dict[str, Any] = {"strategy": "simple_one_for_one", "max_children": limit}
         else:
             kind = {
                 "strategy": draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])),
@@ -178,6 +179,7 @@ def test_left_alone_the_tree_comes_to_rest_with_everything_where_it_belongs(
         assert (node.state is NodeState.HELD) == node.held
         if isinstance(node, SupervisorNode) and node.state is NodeState.UP:
             assert is_at_rest(node)
+            assert node.spec.max_children is None or len(node.children) <= node.spec.max_children
         if isinstance(node, SupervisorNode) and node.state is NodeState.LEFT_DOWN:
             assert node.spec.on_budget_spent is OnBudgetSpent.LEAVE_DOWN
         if isinstance(node, ChildNode):
