@@ -182,6 +182,17 @@ def test_a_supervisor_that_takes_over_waits_as_long_as_the_one_before_would_have
     assert machine.state(epoch=2).failures == {"b": 1}
 
 
+def test_whoever_takes_over_lets_the_group_go_on_without_the_one_that_is_terminated(
+    world_of: WorldOf,
+) -> None:
+    world = started(world_of, tree(slow("a"), "b", strategy="one_for_all"))
+    world.exit("a")
+    world.advance(0.5)
+    machine = TreeMachine.resumed(world.machine.root.spec, world.machine.state(epoch=1))
+    effects = machine.handle(TerminateChildCall(supervisor_id="root", child_id="a"), 1.0)
+    assert [effect.child_id for effect in effects if isinstance(effect, StartChild)] == ["b"]
+
+
 @given(
     incarnation=st.integers(1, 10**6),
     failures=st.integers(0, 1000),

@@ -191,6 +191,18 @@ def test_whoever_takes_over_restarts_the_dependants_that_wait(world_of: WorldOf)
     assert touched == ["store"]
 
 
+def test_whoever_takes_over_lets_the_dependants_go_on_without_the_one_that_is_terminated(
+    world_of: WorldOf,
+) -> None:
+    world = started(world_of, *chain(backoff=BACKOFF))
+    world.exit("feed")
+    world.advance(1)
+    machine = TreeMachine.resumed(world.machine.root.spec, world.machine.state(epoch=1))
+    effects = list(machine.handle(TerminateChildCall(supervisor_id="root", child_id="feed"), 1.5))
+    effects += machine.handle(ChildStarted(child_id="bars", incarnation=2), 2.0)
+    assert [one.child_id for one in effects if isinstance(one, StartChild)] == ["bars", "features"]
+
+
 def test_a_child_that_is_added_may_depend_on_those_there_are(world_of: WorldOf) -> None:
     world = started(world_of, *chain())
 
