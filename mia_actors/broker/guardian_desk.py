@@ -41,8 +41,8 @@ class GuardianSession:
         self._contract_month = contract_month
         self._roll_days = roll_days
 
-    def connect(self) -> Contract:
-        """Connects, chooses the contract, subscribes; one attempt.
+    def connect(self, *, with_bars: bool = True) -> Contract:
+        """Connects, chooses the contract, subscribes to its bars where wanted; one attempt.
 
         Raises:
             BrokerDisconnected: refused, or a list did not come to its end.
@@ -50,7 +50,8 @@ class GuardianSession:
         try:
             self._session.connect()
             contract = self._session.choose_contract(month=self._contract_month, roll_days=self._roll_days)
-            self._session.subscribe_bars()
+            if with_bars:
+                self._session.subscribe_bars()
         except BaseException:
             self._session.close()
             raise

@@ -9,6 +9,7 @@ from mia_actors.broker.actor import BrokerSettings
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import PRODUCTS
+from mia_actors.guardian.silence import DeadmanSettings
 from mia_actors.supervision.child import parse_settings
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
 from mia_actors.supervision.yaml_file import load_yaml, validate_children
@@ -54,6 +55,7 @@ class SystemConfig(BaseModel):
     version: Literal[1] = Field(description="Version of this file's shape.")
     session: SessionSection
     connections: dict[str, ConnectionSection] = Field(min_length=1)
+    deadman: DeadmanSettings = Field(default_factory=DeadmanSettings)
     standby_pool: PoolSpec
     tree: SupervisorSpec
 
@@ -65,8 +67,20 @@ def load_config(path: Path) -> SystemConfig:
         ConfigError: one line per finding: file, line, key, what is wrong, what is allowed.
     """
     document = load_yaml(path, SystemConfig)
-    config = document.value
-    validate_children(document, config.tree)
+    validate_children(document, document.value.tree)
+    return _sound(path, document.value)
+
+
+def load_without_children(path: Path) -> SystemConfig:
+    """The file without loading any child's class: for whoever must work when one of them is broken.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    return _sound(path, load_yaml(path, SystemConfig).value)
+
+
+def _sound(path: Path, config: SystemConfig) -> SystemConfig:
     seen: dict[int, str] = {}
     for name, connection in config.connections.items():
         other = seen.setdefault(connection.client_id, name)
@@ -75,6 +89,11 @@ def load_config(path: Path) -> SystemConfig:
                 f"{path}: connections.{name}.client_id: {connection.client_id} is used by {other!r} too; "
                 "every connection needs its own"
             )
+    if config.deadman.connection not in config.connections:
+        raise ConfigError(
+            f"{path}: deadman.connection: {config.deadman.connection!r} is not declared; "
+            f"allowed: {', '.join(config.connections)}"
+        )
     return config
 
 

@@ -1,39 +1,38 @@
-"""Entry point of `mia`: imports the commands, so that each registers itself."""
+"""Entry point of `mia`: loads the commands, each of which registers itself.
+
+Whoever must work when Ray is broken is loaded alone: nothing of Ray comes into its process.
+"""
 
 import sys
+from importlib import import_module
 
-from mia_actors.cli import (
-    backtest_command,
-    bench_command,
-    bench_cycle,
-    bench_machine,
-    bench_mttr,
-    chaos_command,
-    check_command,
-    gateway_command,
-    guardian_commands,
-    look_commands,
-    run_command,
-    trace_commands,
-    train_command,
-)
 from mia_actors.cli.app import ExitCode, app
 
-COMMANDS = (
-    run_command,
-    look_commands,
-    guardian_commands,
-    backtest_command,
-    train_command,
-    trace_commands,
-    bench_command,
-    bench_cycle,
-    bench_machine,
-    bench_mttr,
-    chaos_command,
-    check_command,
-    gateway_command,
+ALL = (
+    "run_command",
+    "look_commands",
+    "guardian_commands",
+    "deadman_command",
+    "backtest_command",
+    "train_command",
+    "trace_commands",
+    "bench_command",
+    "bench_cycle",
+    "bench_machine",
+    "bench_mttr",
+    "chaos_command",
+    "check_command",
+    "gateway_command",
 )
+WITHOUT_RAY = {
+    "deadman": ("deadman_command", "guardian_commands"),
+    "halt": ("guardian_commands",),
+    "flatten": ("guardian_commands",),
+    "resume": ("guardian_commands",),
+}
+
+for _module in WITHOUT_RAY.get("".join(sys.argv[1:2]), ALL):
+    import_module(f"mia_actors.cli.{_module}")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from mia_actors.cli.config import SystemConfig, child_settings, session_connections
+from mia_actors.cli.deadman_process import DeadmanProcess
 from mia_actors.cli.state import StateDirectory, write_json
 from mia_actors.cli.summary import Summary, percentiles
 from mia_actors.core.clock import Clock, utc_datetime
@@ -29,6 +30,7 @@ from mia_actors.exchange.gateway.process import GatewayProcess
 from mia_actors.execution.messages import Settlement
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
+from mia_actors.guardian.halt_file import HALT_FILE, halt_demanded
 from mia_actors.mentor.report import DailyReport
 from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.supervision.leftovers import clean_leftovers
@@ -129,6 +131,9 @@ class SessionRun:
         self._before_stop = before_stop
         self._control: ControlClient | None = None
         self._system: System | None = None
+        self._deadman: DeadmanProcess | None = None
+        self._lifelines: tuple[int, ...] = ()
+        self._in_order = False
         self._bars_total = 0
 
     def interrupt(self) -> None:
@@ -147,6 +152,7 @@ class SessionRun:
         self._check_models()
         with ExitStack() as started:
             session = self._prepare(started)
+            self._start_deadman(session, started)
             self._show("starting Ray")
             runtime = self._start_ray()
             started.callback(runtime.stop)
@@ -162,6 +168,8 @@ class SessionRun:
             self._system = system
             started.callback(system.stop, STOP_WITHIN_S)
             system.wait_up(START_WITHIN_S)
+            if self._deadman is not None:
+                self._deadman.watch()
             if self._after_start is not None:
                 self._after_start(session)
             if self._control is not None:
@@ -169,9 +177,16 @@ class SessionRun:
             ending, detail = self._watch(system)
             if self._before_stop is not None:
                 self._before_stop(system)
-            return self._finish(session, system, ending, detail)
+            result = self._finish(session, system, ending, detail)
+            self._in_order = result.ending is not Ending.FAILED
+            return result
 
     def _refuse_when_halted(self) -> None:
+        demanded = halt_demanded(self._state.path)
+        if demanded is not None:
+            raise TradingHalted(
+                f"the file {self._state.path / HALT_FILE} demands a halt ({demanded}); remove it first"
+            )
         latched = self._guardian()
         if latched.halted:
             raise TradingHalted(
@@ -200,6 +215,7 @@ class SessionRun:
                 )
             )
             started.callback(gateway.stop)
+            self._lifelines = (gateway.lifeline,)
             gateway_port, control_port = gateway.tws_port, gateway.control_port
             base = Timeframe(gateway.hello["base_timeframe"])
             self._bars_total = int(gateway.hello["bars"])
@@ -219,6 +235,17 @@ class SessionRun:
             config_dir=str(request.config_dir),
         )
 
+    def _start_deadman(self, session: SessionInfo, started: ExitStack) -> None:
+        """Before Ray, so that it ends after Ray; it judges nobody until the tree is up.
+
+        The simulated market stays as long as it does, even when this command is killed.
+        """
+        settings = self._request.config.deadman
+        if settings.with_run:
+            deadman = DeadmanProcess(session, settings, lifelines=self._lifelines, clock=self._clock)
+            self._deadman = deadman
+            started.callback(lambda: deadman.end(in_order=self._in_order))
+
     def _start_ray(self) -> RayRuntime:
         if self._request.address == "local":
             return RayRuntime.start_local(self._state.path)
@@ -230,6 +257,8 @@ class SessionRun:
         while True:
             if system.failed is not None:
                 return Ending.FAILED, system.failed
+            if self._deadman is not None:
+                self._deadman.keep()
             progress = self._progress(system)
             state = self._guardian()
             self._viewer.show(self._look("trading", progress))

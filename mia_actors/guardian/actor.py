@@ -22,6 +22,8 @@ from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.ports import MarketGate
 from mia_actors.core.session import SessionInfo
 from mia_actors.guardian.core import Assessment, GuardianCore, TradingState
+from mia_actors.guardian.halt_file import WHO as HALT_FILE_WHO
+from mia_actors.guardian.halt_file import halt_demanded
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.watch import Watch
@@ -184,6 +186,10 @@ class Guardian:
 
     def _heed_people(self) -> None:
         watch, latch = self._ready()
+        demanded = halt_demanded(Path(self._info.state_dir))
+        if demanded is not None and watch.state is not TradingState.HALTED:
+            watch.lower(TradingState.HALTED, reason=demanded, who=HALT_FILE_WHO)
+            self._log.error("guardian.halt_file_found", reason=demanded)
         for request in latch.open_requests():
             state = REQUEST_STATES.get(request.kind)
             if state is not None:

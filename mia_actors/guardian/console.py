@@ -19,6 +19,8 @@ from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.core.units import Product
 from mia_actors.guardian.actor import HEARTBEAT, REQUEST_STATES
 from mia_actors.guardian.core import TradingState
+from mia_actors.guardian.deadman import deadman_orders_of
+from mia_actors.guardian.halt_file import refuse_with_halt_file
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import Latch
 
@@ -134,13 +136,15 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
     """Releases the latch.
 
     Raises:
-        PermanentError: nothing is latched, the account was not confirmed flat, or another halt came meanwhile.
+        PermanentError: nothing is latched, the file HALT is there, the account was not confirmed flat, or
+            another halt came meanwhile.
     """
     found = read_state(state_dir, clock)
     if not found.halted:
         raise PermanentError("nothing is halted; there is nothing to resume")
     if not reason.strip():
         raise ConfigError("--reason is empty: say why trading may go on")
+    refuse_with_halt_file(state_dir)
     latch = Latch.open(state_dir)
     try:
         seen = latch.read()
@@ -209,12 +213,12 @@ def halt_directly(
 
 
 def guardian_orders(state_dir: Path, session_id: str) -> tuple[LedgerOrder, ...]:
-    """Offsetting orders of a session, for the ledger."""
+    """Offsetting orders of a session, the deadman's included, for the ledger."""
     if not Latch.was_made(state_dir):
         return ()
     latch = Latch.open(state_dir)
     try:
-        return latch.offsets(session_id)
+        return (*latch.offsets(session_id), *latch.offsets(deadman_orders_of(session_id)))
     finally:
         latch.close()
 

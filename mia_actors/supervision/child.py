@@ -22,15 +22,17 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from difflib import get_close_matches
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pydantic import BaseModel, ValidationError
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError
 from mia_actors.supervision.activity import Activity
-from mia_actors.supervision.ref import Ref
 from mia_actors.supervision.spec import ChildSpec
+
+if TYPE_CHECKING:  # a child knows nothing of Ray, which a reference to another one loads
+    from mia_actors.supervision.ref import Ref
 
 RESERVED_METHODS = frozenset({"start", "stop"})
 
@@ -49,7 +51,7 @@ class ChildContext:
         incarnation: int,
         session: Any,
         clock: Clock,
-        refs: Callable[[str], Ref],
+        refs: "Callable[[str], Ref]",
         finish: Callable[[], None],
         crash: Callable[[BaseException], NoReturn],
         activity: Activity | None = None,
@@ -64,7 +66,7 @@ class ChildContext:
         self._finish = finish
         self._crash = crash
 
-    def ref(self, child_id: str) -> Ref:
+    def ref(self, child_id: str) -> "Ref":
         """A way to ask another child by name, whichever incarnation of it lives; cheap, connects nothing."""
         return self._refs(child_id)
 

@@ -35,9 +35,10 @@ def _leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
 def loose_config(folder: Path) -> Path:
     """The shipped tree with the ensemble's gate at the base rate, so that a short session trades both ways.
 
-    What hangs is found sooner than it would be.
+    What hangs is found sooner than it would be, and the deadman waits for less.
     """
     document = yaml.safe_load((ROOT / "supervision.yaml").read_text())
+    document["deadman"] = {"silent_after_s": 4.0, "confirm_after_s": 1.0, "linger_s": 2.0}
     for child in _leaves(document["tree"]):
         child["alive_within_s"] = 2.0
         if child["id"] == "ensemble":

@@ -55,6 +55,13 @@ class GatewayProcess:
         return self._process.pid
 
     @property
+    def lifeline(self) -> int:
+        """Descriptor that keeps it alive; a process that inherits it has the gateway stay until it ends too."""
+        if self._process.stdin is None:
+            raise TransientError("the gateway has no pipes")
+        return self._process.stdin.fileno()
+
+    @property
     def tws_port(self) -> int:
         """Where API clients connect."""
         return int(self.hello["tws_port"])

@@ -1,0 +1,146 @@
+"""`mia deadman`: the guardian's second shell. Nothing in this process may load Ray."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ConfigDict
+
+from mia_actors.cli.app import DEFAULT_CONFIG, ConfigOption, ExitCode, StateOption, app, guarded, messages
+from mia_actors.cli.config import load_without_children, session_connections
+from mia_actors.cli.market_access import market_of
+from mia_actors.cli.service_manager import ServiceManager
+from mia_actors.cli.state import open_state
+from mia_actors.core.clock import SystemClock
+from mia_actors.core.codec import from_json
+from mia_actors.core.errors import ConfigError
+from mia_actors.core.session import BrokerMode, SessionInfo
+from mia_actors.core.units import product
+from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of
+from mia_actors.guardian.deadman_session import session_maker
+from mia_actors.guardian.hands import Hands
+from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.silence import DeadmanSettings, Master
+from mia_actors.telemetry.logs import configure_logging
+
+ASSIGNMENT_FILE = "deadman.json"
+READY = "ready"
+LOGS = "logs"
+
+
+class Assignment(BaseModel):
+    """What `mia run` gives its deadman, as a file of the session."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    session: SessionInfo
+    settings: DeadmanSettings
+
+
+class MasterLine:
+    """The last word of the command at the other end of standard input."""
+
+    def __init__(self) -> None:
+        self.word = Master.HOLD
+
+    def listen(self) -> None:
+        """Reads until the line ends; an end without END or STOP means that it died."""
+        for line in sys.stdin:
+            self.word = Master(line.strip())
+        if self.word not in {Master.END, Master.STOP}:
+            self.word = Master.GONE
+
+
+@app.command("deadman")
+def deadman(
+    session: Annotated[
+        Path | None, typer.Option("--session", help="Folder of the session to guard; `mia run` names it.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: StateOption = None,
+) -> None:
+    """Halt when the guardian is silent with a position open; needs no Ray. Example: mia deadman --state .mia.
+
+    Started by hand or by systemd it watches until it is ended; `mia run` starts one of its own.
+    """
+    guarded(lambda: _guard_session(session) if session is not None else _guard_account(config, state))
+
+
+def _guard_session(folder: Path) -> int:
+    try:
+        assignment = from_json(Assignment, (folder / ASSIGNMENT_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--session {folder}: no readable {ASSIGNMENT_FILE} there: {error}") from error
+    session, settings = assignment.session, assignment.settings
+    directory = open_state(Path(session.state_dir))
+    configure_logging(directory=directory.path / LOGS, process=DEADMAN)
+    line = MasterLine()
+    threading.Thread(target=line.listen, name="master", daemon=True).start()
+    clock = SystemClock()
+    connection = session.connection(settings.connection)
+    latch = Latch.open(directory.path)
+    hands = Hands(
+        settings,
+        connect=session_maker(
+            settings, connection, session.product, contract_month=session.contract_month, clock=clock
+        ),
+        latch=latch,
+        market=market_of(session, clock),
+        session_id=deadman_orders_of(session.session_id),
+        clock=clock,
+    )
+    Deadman(
+        settings,
+        state_dir=directory.path,
+        latch=latch,
+        hands=hands,
+        master=lambda: line.word,
+        clock=clock,
+        simulated=session.control_port != 0,
+        succeeded=lambda: directory.current() != folder.absolute(),
+        on_seen=lambda: print(READY, flush=True),
+    ).run()
+    return ExitCode.DONE
+
+
+def _guard_account(config: Path, state: Path | None) -> int:
+    document = load_without_children(config)
+    settings = document.deadman
+    directory = open_state(state or document.session.state)
+    configure_logging(directory=None, process=DEADMAN)
+    connection = dict(session_connections(document, BrokerMode.PAPER, None))[settings.connection]
+    clock = SystemClock()
+    manager = ServiceManager(monotonic_s=clock.monotonic_s)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    latch = Latch.open(directory.path)
+    hands = Hands(
+        settings,
+        connect=session_maker(
+            settings, connection, product(document.session.instrument), contract_month=None, clock=clock
+        ),
+        latch=latch,
+        market=market_of(None, clock),
+        session_id=DEADMAN,
+        clock=clock,
+    )
+    messages.print(
+        f"watching the guardian of {directory.path}: acts after {settings.limit_s:g} s of silence",
+        markup=False,
+    )
+    manager.ready()
+    try:
+        Deadman(
+            settings,
+            state_dir=directory.path,
+            latch=latch,
+            hands=hands,
+            master=lambda: Master.NONE,
+            clock=clock,
+            alive=manager.alive,
+        ).run()
+    finally:
+        manager.stopping()
+    return ExitCode.DONE
