@@ -78,6 +78,21 @@ def resume(
     guarded(command)
 
 
+@app.command("ack")
+def ack(
+    config: ConfigOption = DEFAULT_CONFIG, state: StateOption = None, as_json: JsonOption = False
+) -> None:
+    """Take note that a halted account is not flat: its notices end, the halt goes on. Example: mia ack."""
+
+    def command() -> int:
+        directory = open_state(state or load_config(config).session.state)
+        found = console.acknowledge(directory.path, who=getpass.getuser(), clock=SystemClock())
+        _tell(found, as_json=as_json)
+        return ExitCode.DONE
+
+    guarded(command)
+
+
 def _act(kind: str, reason: str, wait_s: float, config: Path, state: Path | None, *, as_json: bool) -> int:
     if not reason.strip():
         raise ConfigError("--reason is empty: say why")

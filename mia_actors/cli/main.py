@@ -29,6 +29,7 @@ WITHOUT_RAY = {
     "halt": ("guardian_commands",),
     "flatten": ("guardian_commands",),
     "resume": ("guardian_commands",),
+    "ack": ("guardian_commands",),
 }
 
 for _module in WITHOUT_RAY.get("".join(sys.argv[1:2]), ALL):

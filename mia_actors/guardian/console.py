@@ -28,6 +28,8 @@ ALIVE_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.1
 CONNECT_S = 10.0
 CONSOLE_SESSION = "console"
+ACKNOWLEDGED = "acknowledged"
+ACKNOWLEDGED_BY = "acknowledged_by"
 ROLL_DAYS = 8
 KINDS = {state: kind for kind, state in REQUEST_STATES.items()}
 
@@ -159,6 +161,21 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
     finally:
         latch.close()
     return read_state(state_dir, clock)
+
+
+def acknowledge(state_dir: Path, *, who: str, clock: Clock) -> ConsoleState:
+    """A person has taken note that the account is not flat: the notices about this halt end, it goes on.
+
+    Raises:
+        PermanentError: nothing is halted.
+    """
+    found = read_state(state_dir, clock)
+    if not found.halted:
+        raise PermanentError("nothing is halted; there is nothing to acknowledge")
+    with closing(Latch.open(state_dir)) as latch:
+        latch.note_fact(ACKNOWLEDGED, str(latch.read().number))
+        latch.note_fact(ACKNOWLEDGED_BY, f"{who} at {iso_utc(clock.now_ns())}")
+    return found
 
 
 def halt_directly(

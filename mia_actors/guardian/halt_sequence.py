@@ -3,7 +3,8 @@
 Cancel everything, poll until nothing works, read the position, offset it with an order of our own, read it
 again, confirm twice. Every step may be repeated; the intent of an offset is on disk before it is sent, so a guardian
 that dies anywhere is followed by one that goes on. Called on every bar, and on a timer while no bars come; it goes
-on looking after flat was confirmed, and begins again when an order or a position turns up.
+on looking after flat was confirmed, and begins again when an order or a position turns up. What the broker refuses,
+as in the daily break, is tried again for ever, with growing and bounded pauses.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from mia_actors.core.errors import OrderRejected
 from mia_actors.core.orders import GUARDIAN_PREFIX, OrderSpec, OrderState, OrderType, Purpose, Side, order_ref
 from mia_actors.core.ports import GuardianDesk
 from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.patience import Patience
 
 CONFIRMATIONS = 2
 CANCEL_POLLS_MAX = 200
@@ -41,6 +43,9 @@ class HaltSequence:
         self._session_id = session_id
         self._confirmed = 0
         self._confirmed_at: float | None = None
+        self._cancels = Patience()
+        self._offsets = Patience()
+        self._refusal = ""
         self._missed: set[tuple[str, float]] = set()
         self._halt = latch.read()
 
@@ -58,12 +63,15 @@ class HaltSequence:
         hindrance = self._settle_offset(moment)
         if hindrance:
             return self._not_flat(hindrance)
-        if not self._cancelled():
+        if not self._cancelled(moment):
             return self._not_flat("waiting for cancels")
         position = self._desk.position_contracts()
         if position != 0:
             self._begin_again()
-            return self._not_flat(self._offset(position, market_time_ns, after=offsets))
+            if not self._offsets.is_due(moment):
+                return self._not_flat(self._refused())
+            return self._not_flat(self._offset(position, market_time_ns, moment, after=offsets))
+        self._offsets.succeeded()
         return self._confirm(moment)
 
     def _settle_offset(self, moment: float) -> str:
@@ -77,6 +85,8 @@ class HaltSequence:
             return "offset works at the broker"
         if report is not None:
             self._latch.note_offset(session_id, spec.order_ref, report.state)
+            if report.state is not OrderState.FILLED:
+                self._note_refusal(moment, report.reason or report.state.value)
         elif session_id == self._session_id or self._is_abandoned(spec.order_ref, moment):
             self._latch.note_offset(session_id, spec.order_ref, OrderState.EXPIRED)
         else:
@@ -88,14 +98,27 @@ class HaltSequence:
         self._missed = {(ref, when) for ref, when in self._missed if ref == order_ref} | {(order_ref, moment)}
         return len(self._missed) >= ABANDONED_LOOKS
 
-    def _cancelled(self) -> bool:
+    def _cancelled(self, moment: float) -> bool:
         if self._desk.working_orders() == 0:
+            self._cancels.succeeded()
             return True
         self._begin_again()
+        if not self._cancels.is_due(moment):
+            return False
         self._desk.global_cancel()
-        return any(self._desk.working_orders() == 0 for _ in range(CANCEL_POLLS_MAX))
+        if any(self._desk.working_orders() == 0 for _ in range(CANCEL_POLLS_MAX)):
+            return True
+        self._cancels.failed(moment)
+        return False
 
-    def _offset(self, position: int, market_time_ns: int, *, after: int) -> str:
+    def _note_refusal(self, moment: float, reason: str) -> None:
+        self._offsets.failed(moment)
+        self._refusal = reason
+
+    def _refused(self) -> str:
+        return f"offset refused {self._offsets.failures} times ({self._refusal}), to be sent anew"
+
+    def _offset(self, position: int, market_time_ns: int, moment: float, *, after: int) -> str:
         spec = OrderSpec(
             order_ref=order_ref(
                 GUARDIAN_PREFIX,
@@ -114,11 +137,15 @@ class HaltSequence:
         if not self._latch.intend_offset(self._session_id, spec, after=after):
             return "another process sent an offset meanwhile"
         try:
-            state = self._desk.place_offset(spec).state
-        except OrderRejected:
-            state = OrderState.REJECTED
+            report = self._desk.place_offset(spec)
+            state, reason = report.state, report.reason
+        except OrderRejected as error:
+            state, reason = OrderState.REJECTED, str(error)
         self._latch.note_offset(self._session_id, spec.order_ref, state)
-        return f"offset {'sent' if state is not OrderState.REJECTED else 'refused, to be sent anew'}"
+        if state is not OrderState.REJECTED:
+            return "offset sent"
+        self._note_refusal(moment, reason or state.value)
+        return self._refused()
 
     def _confirm(self, moment: float) -> Step:
         if self._halt.is_flat:

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from mia_actors.core.clock import iso_utc
 from mia_actors.core.errors import ConfigError, TransientError
 from mia_actors.core.session import SessionInfo
+from mia_actors.notify.alarm import Alarm
 from mia_actors.notify.channels import DiscordWebhooks, DryRun, Outlet, webhooks_from_environment
-from mia_actors.notify.guardian_log import GUARDIAN_FILE, Told, told_from, untold
+from mia_actors.notify.guardian_log import GUARDIAN_FILE, Told, told_from, unflat, untold
 from mia_actors.notify.notices import Channel, Notice, Urgency, notice
 from mia_actors.supervision.child import ChildContext
 from mia_actors.supervision.event_log import LoggedEvent, read_events
@@ -54,6 +55,15 @@ class NotifierSettings(BaseModel):
     )
     retry_pause_max_s: float = Field(
         default=60.0, gt=0, le=3600, description="Longest pause between two tries, seconds."
+    )
+    unflat_after_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="Seconds a halt may take until it is told that it is not flat.",
+    )
+    unflat_every_s: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds between two such notices, until `mia ack`."
     )
 
 
@@ -94,6 +104,7 @@ class Notifier:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._unreadable_looks = 0
+        self._alarm = Alarm(after_s=settings.unflat_after_s, every_s=settings.unflat_every_s)
 
     def start(self) -> None:
         """Begins to tail after the last event that was told.
@@ -129,6 +140,7 @@ class Notifier:
     def _loop(self, outlet: Outlet) -> None:
         while True:
             ended = self._stopping.wait(self._settings.look_every_s)
+            self._ring(outlet)
             if self._tell_guardian(outlet):
                 self._tell_supervision(outlet)
             if ended:
@@ -158,6 +170,16 @@ class Notifier:
                 return False
             _replace(state_dir / GUARDIAN_CURSOR_FILE, then.text)
         return True
+
+    def _ring(self, outlet: Outlet) -> None:
+        """A halt that is not flat, again and again until somebody acknowledges it."""
+        try:
+            found = unflat(Path(self._session.state_dir))
+        except (ConfigError, sqlite3.Error):
+            return  # told by whoever reads the rest of the store
+        due = self._alarm.look(found, self._context.clock.monotonic_s())
+        if due is not None:
+            self._send(outlet, due)
 
     def _send(self, outlet: Outlet, told: Notice) -> bool:
         """Delivers or gives up; False for a critical notice that a stop leaves to the next life."""

@@ -5,12 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mia_actors.core.clock import iso_utc
+from mia_actors.notify.alarm import Unflat
 from mia_actors.notify.notices import Channel, Notice, Urgency, notice
 from mia_actors.store.sqlite import open_readonly
 
 GUARDIAN_FILE = "guardian.db"
 SCHEMA_VERSION = 2
 RESUMED = "resume"
+ACTIVE = "active"
+ACKNOWLEDGED = "acknowledged"
+"""Fact: number of the halt that a person has taken note of."""
+UNFLAT = """
+SELECT (SELECT COALESCE(MAX(id), 0) FROM history), reason, outcome,
+  (SELECT value FROM facts WHERE name = ?) FROM latch WHERE state <> ? AND is_flat = 0
+"""
 CALM = "INFO"
 URGENCIES = {CALM: Urgency.INFO, "WARNING": Urgency.WARNING}
 """By the guardian's level; every other level is critical."""
@@ -68,6 +76,24 @@ def untold(state_dir: Path, told: Told) -> tuple[tuple[Notice, Told], ...]:
         told = Told(entry=told.entry, changes=told.changes + 1, level=level)
         due.append((_of_level(told, str(facts.get("findings", ""))), told))
     return tuple(due)
+
+
+def unflat(state_dir: Path) -> Unflat | None:
+    """The halt whose account is not confirmed flat; None where there is none.
+
+    Raises:
+        ConfigError: the store cannot be opened.
+        sqlite3.Error: it is damaged.
+    """
+    path = state_dir / GUARDIAN_FILE
+    if not path.exists():
+        return None
+    with closing(open_readonly(path, schema_version=SCHEMA_VERSION)) as connection:
+        row = connection.execute(UNFLAT, (ACKNOWLEDGED, ACTIVE)).fetchone()
+    if row is None:
+        return None
+    number, reason, outcome, acknowledged = row
+    return Unflat(number=number, reason=reason, outcome=outcome, acknowledged=acknowledged == str(number))
 
 
 def _of_entry(entry: int, at_ns: int, who: str, what: str, reason: str) -> Notice:

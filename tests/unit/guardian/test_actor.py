@@ -17,6 +17,7 @@ from mia_actors.core.permit_gate import Allowed, Denied, PermitDenial, PermitGat
 from mia_actors.core.units import ES
 from mia_actors.guardian.actor import Guardian
 from mia_actors.guardian.core import GuardianCore, TradingState
+from mia_actors.guardian.halt_file import HALT_FILE
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.watch import Watch
@@ -264,3 +265,15 @@ def test_an_error_that_cannot_be_latched_ends_the_process_all_the_same(
     guardian = make_guardian(FakeDesk(), equity_usd=Decimal("NaN"))
     latch._connection.execute("PRAGMA query_only = ON")
     run_into_error(guardian)
+
+
+def test_a_halt_file_is_a_halt_within_one_turn(
+    make_guardian: MakeGuardian, latch: Latch, tmp_path: Path
+) -> None:
+    guardian = make_guardian(FakeDesk(position=1))
+    guardian._heed_people()
+    assert latch.read().state is TradingState.ACTIVE
+    (tmp_path / HALT_FILE).write_text("fire")
+    guardian._heed_people()
+    latched = latch.read()
+    assert (latched.state, latched.reason, latched.who) == (TradingState.HALTED, "fire", "HALT file")

@@ -17,6 +17,7 @@ from mia_actors.guardian import console
 from mia_actors.guardian.actor import HEARTBEAT
 from mia_actors.guardian.console import ConsoleState
 from mia_actors.guardian.core import TradingState
+from mia_actors.guardian.halt_file import HALT_FILE, REASON_LENGTH_MAX, halt_demanded
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import GUARDIAN_FILE, Latch
 from tests.unit.guardian.account import CONNECTION, INSTRUMENT, NOON_NS, FakeDesk, session_info
@@ -258,3 +259,27 @@ def test_the_ledger_gets_the_guardians_orders_of_its_session_only(tmp_path: Path
         sequence.step(NOON_NS, 1.0)
     assert [order.state for order in console.guardian_orders(tmp_path, "s1")] == [OrderState.FILLED]
     assert console.guardian_orders(tmp_path, "s2") == ()
+
+
+def test_a_halt_file_has_to_be_removed_before_a_resume(tmp_path: Path, clock: VirtualClock) -> None:
+    halted(tmp_path, is_flat=True)
+    (tmp_path / HALT_FILE).write_text("fire drill")
+    with pytest.raises(PermanentError, match=r"HALT demands a halt \(fire drill\): remove that file first"):
+        resume(tmp_path, clock)
+    (tmp_path / HALT_FILE).unlink()
+    assert resume(tmp_path, clock).state is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize("kind", ["empty", "binary", "directory", "dangling link", "huge"])
+def test_a_halt_file_of_whatever_make_demands_a_halt(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / HALT_FILE
+    assert halt_demanded(tmp_path) is None
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "dangling link":
+        path.symlink_to(tmp_path / "nowhere")
+    else:
+        path.write_bytes({"empty": b"", "binary": b"\xff\x00\n", "huge": b"x" * 10_000_000}[kind])
+    reason = halt_demanded(tmp_path)
+    assert reason
+    assert len(reason) <= REASON_LENGTH_MAX

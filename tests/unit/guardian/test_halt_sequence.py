@@ -14,6 +14,7 @@ from mia_actors.core.orders import OrderState, OrderType, Purpose, Side
 from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.patience import LOOKS_MAX
 from tests.unit.guardian.account import INSTRUMENT, NOON_NS, FakeDesk
 
 BAR_NS = 5_000_000_000
@@ -88,8 +89,30 @@ def test_nothing_is_offset_while_an_order_still_works(latch: Latch) -> None:
     assert desk.calls.count("global_cancel") == 3
     assert desk.offsets == {}
     desk.cancel_works = True
-    assert [stepped(sequence, number).is_flat for number in (4, 5, 6)] == [False, False, True]
+    assert [stepped(sequence, number).is_flat for number in (4, 5, 6, 7)] == [False, False, False, True]
     assert desk.positions_seen == [1, 0]
+
+
+@pytest.mark.parametrize("aloud", [False, True])
+@pytest.mark.parametrize("refused", ["offset", "cancel"])
+def test_what_a_closed_market_refuses_is_tried_for_ever_ever_more_seldom_and_never_called_flat(
+    latch: Latch, refused: str, *, aloud: bool
+) -> None:
+    desk = FakeDesk(position=-2, working=0 if refused == "offset" else 3)
+    desk.refuses_aloud, desk.cancel_works = aloud, refused == "offset"
+    desk.offset_states = [OrderState.REJECTED] * 1000
+    sequence = sequence_of(latch, desk)
+    for look in range(1000):
+        assert not sequence.step(NOON_NS, float(look)).is_flat
+    tries = len(desk.offsets) if refused == "offset" else desk.calls.count("global_cancel")
+    assert 20 < tries < 30
+    outcome = latch.read().outcome
+    assert outcome.startswith(f"NOT FLAT: position -2, {desk.working} working orders")
+    assert f"refused {tries} times" in outcome or refused == "cancel"
+    desk.offset_states, desk.cancel_works = [], True
+    looks = [sequence.step(NOON_NS, float(look)).is_flat for look in range(1000, 1000 + LOOKS_MAX + 5)]
+    assert looks[-1]
+    assert never_reversed(desk)
 
 
 def test_an_offset_that_works_is_waited_for_and_not_sent_again(latch: Latch) -> None:
