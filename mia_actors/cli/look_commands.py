@@ -24,6 +24,7 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import load_config
+from mia_actors.cli.drill_record import last_drill
 from mia_actors.cli.state import StateDirectory, existing_state, is_running
 from mia_actors.core.clock import SystemClock, utc_datetime
 from mia_actors.core.errors import ConfigError
@@ -81,6 +82,7 @@ def status(
             "running": is_running(directory),
             "guardian": guardian.document(),
             "restarts": tree.restarts_total if tree else 0,
+            "last_drill": last_drill(directory.path, SystemClock().now_ns()),
             **_cycles(session),
         }
         if as_json:
@@ -91,7 +93,7 @@ def status(
             shown = (
                 ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
             )
-            table.add_row(Text(name.replace("_", " "), style="dim"), str(shown))
+            table.add_row(Text(name.replace("_", " "), style="dim"), "never" if shown is None else str(shown))
         results.print(table)
         return ExitCode.DONE
 

@@ -13,6 +13,7 @@ ALL = (
     "look_commands",
     "guardian_commands",
     "deadman_command",
+    "drill_command",
     "backtest_command",
     "train_command",
     "trace_commands",
@@ -26,6 +27,7 @@ ALL = (
 )
 WITHOUT_RAY = {
     "deadman": ("deadman_command", "guardian_commands"),
+    "drill": ("drill_command", "guardian_commands"),
     "halt": ("guardian_commands",),
     "flatten": ("guardian_commands",),
     "resume": ("guardian_commands",),

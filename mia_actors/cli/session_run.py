@@ -244,7 +244,7 @@ class SessionRun:
         if settings.with_run:
             deadman = DeadmanProcess(session, settings, lifelines=self._lifelines, clock=self._clock)
             self._deadman = deadman
-            started.callback(lambda: deadman.end(in_order=self._in_order))
+            started.push(lambda kind, *_: deadman.end(in_order=self._in_order or kind is KeyboardInterrupt))
 
     def _start_ray(self) -> RayRuntime:
         if self._request.address == "local":

@@ -55,6 +55,8 @@ class SimulatedExchange:
         """Market time: end of the last bar."""
         self.last_ticks: int | None = None
         """Last trade price; None before the first bar."""
+        self.closed = ""
+        """Why the market is closed: new orders are refused with this text and cancels do not take; empty: open."""
         self._costs = costs
         self._account = Account(product, account)
         self._book = OrderBook()
@@ -137,11 +139,11 @@ class SimulatedExchange:
 
     def cancel(self, perm_id: int) -> tuple[ExchangeEvent, ...]:
         """Cancels an order and the children that wait for it; nothing happens to one final or unknown."""
-        return tuple(self._cancelled([perm_id], CANCELLED_BY_TRADER))
+        return () if self.closed else tuple(self._cancelled([perm_id], CANCELLED_BY_TRADER))
 
     def cancel_all(self) -> tuple[ExchangeEvent, ...]:
         """Cancels every working order of every client."""
-        return tuple(self._cancelled(tuple(self._book.working), CANCELLED_BY_TRADER))
+        return () if self.closed else tuple(self._cancelled(tuple(self._book.working), CANCELLED_BY_TRADER))
 
     def advance(self, bar: Bar) -> tuple[ExchangeEvent, ...]:
         """Moves the market through one 5-second bar.
@@ -293,6 +295,8 @@ class SimulatedExchange:
 
     def _objection(self, group: Sequence[NewOrder]) -> str:
         """Why a group cannot be taken, or nothing; its orders are asked for margin together."""
+        if self.closed:
+            return self.closed
         added: dict[Side, int] = dict.fromkeys(Side, 0)
         for place, new in enumerate(group):
             reason = term_objection(new) or self._book.parent_objection(new, place)

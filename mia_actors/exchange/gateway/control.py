@@ -50,8 +50,14 @@ def _stop(gateway: Gateway, _request: Request) -> Answer:
     return {}
 
 
+def _close_market(gateway: Gateway, request: Request) -> Answer:
+    gateway.close_market(str(request["reason"]))
+    return {}
+
+
 OPERATIONS: dict[str, Callable[[Gateway, Request], Answer]] = {
     "ack": _ack,
+    "close_market": _close_market,
     "drop": lambda gateway, request: {"dropped": gateway.drop(int(request["client_id"]))},
     "orders": lambda gateway, _: {"orders": gateway.orders()},
     "start": _start,

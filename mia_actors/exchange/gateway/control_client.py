@@ -37,6 +37,10 @@ class ControlClient:
         """Resets a client's connection; false when it has none now."""
         return bool(self._ask({"op": "drop", "client_id": client_id})["dropped"])
 
+    def close_market(self, reason: str) -> None:
+        """Closes the market, as in the daily break: orders are refused with this text; empty opens it again."""
+        self._ask({"op": "close_market", "reason": reason})
+
     def stop(self) -> None:
         """Ends the gateway."""
         self._ask({"op": "stop"})

@@ -119,6 +119,8 @@ class Gateway:
             "clients": sorted(self._clients),
             "started": self._started,
             "malformed": self.malformed,
+            "position_contracts": self.exchange.position_contracts,
+            "working_orders": len(self.exchange.working_orders()),
         }
 
     # --- clients ---
@@ -250,16 +252,24 @@ class Gateway:
             self.advance()
         return until_ns >= self.last_bar_end_ns
 
+    def close_market(self, reason: str) -> None:
+        """No bars, no new orders, no cancels, as in the daily break; an empty reason opens it again."""
+        self.exchange.closed = reason
+        self._log.warning("market.closed" if reason else "market.opened", reason=reason)
+        if self._pace is None:
+            self.advance()
+
     def advance(self) -> None:
         """Shows bars until somebody has to be waited for."""
-        while self._started and not self._is_over() and not self._missing():
+        while self._started and not self._is_over() and not self.exchange.closed and not self._missing():
             self._show_next()
 
     async def _run_paced(self, pace: float) -> None:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while not self._is_over():
-            self._show_next()
+            if not self.exchange.closed:
+                self._show_next()
             due_s += Timeframe.S5.seconds / pace
             await asyncio.sleep(max(0.0, due_s - loop.time()))
 

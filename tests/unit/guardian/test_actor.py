@@ -15,7 +15,7 @@ from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.orders import Permit, Side
 from mia_actors.core.permit_gate import Allowed, Denied, PermitDenial, PermitGate, PermitRefusal
 from mia_actors.core.units import ES
-from mia_actors.guardian.actor import Guardian
+from mia_actors.guardian.actor import HEARTBEAT, Guardian
 from mia_actors.guardian.core import GuardianCore, TradingState
 from mia_actors.guardian.halt_file import HALT_FILE
 from mia_actors.guardian.latch import Latch
@@ -277,3 +277,27 @@ def test_a_halt_file_is_a_halt_within_one_turn(
     guardian._heed_people()
     latched = latch.read()
     assert (latched.state, latched.reason, latched.who) == (TradingState.HALTED, "fire", "HALT file")
+
+
+def test_a_guardian_that_hangs_falls_silent(
+    make_guardian: MakeGuardian, latch: Latch, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat comes from the thread that judges, so that whoever listens to it hears of its work."""
+    guardian, hanging, released = make_guardian(FakeDesk()), threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        hanging.set()
+        released.wait(10)
+
+    monkeypatch.setattr(guardian, "_judge", hang)
+    guardian._events.put(bar(5))
+    clock.advance_ns(10 * NS_PER_S)
+    thread = threading.Thread(target=guardian._loop, daemon=True)
+    thread.start()
+    assert hanging.wait(10)
+    clock.advance_ns(60 * NS_PER_S)
+    assert latch.fact(HEARTBEAT) is None
+    guardian._stopping.set()
+    released.set()
+    thread.join(10)
+    assert latch.fact(HEARTBEAT) == str(clock.now_ns())
