@@ -7,37 +7,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict
 
 from mia_actors.cli.app import DEFAULT_CONFIG, ConfigOption, ExitCode, StateOption, app, guarded, messages
+from mia_actors.cli.assignment import read_assignment
 from mia_actors.cli.config import load_without_children, session_connections
 from mia_actors.cli.market_access import market_of
 from mia_actors.cli.service_manager import ServiceManager
 from mia_actors.cli.state import open_state
 from mia_actors.core.clock import SystemClock
-from mia_actors.core.codec import from_json
-from mia_actors.core.errors import ConfigError
-from mia_actors.core.session import BrokerMode, SessionInfo
+from mia_actors.core.session import BrokerMode
 from mia_actors.core.units import product
 from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of
 from mia_actors.guardian.deadman_session import session_maker
 from mia_actors.guardian.hands import Hands
 from mia_actors.guardian.latch import Latch
-from mia_actors.guardian.silence import DeadmanSettings, Master
+from mia_actors.guardian.silence import Master
 from mia_actors.telemetry.logs import configure_logging
 
-ASSIGNMENT_FILE = "deadman.json"
 READY = "ready"
 LOGS = "logs"
-
-
-class Assignment(BaseModel):
-    """What `mia run` gives its deadman, as a file of the session."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    session: SessionInfo
-    settings: DeadmanSettings
 
 
 class MasterLine:
@@ -70,10 +58,7 @@ def deadman(
 
 
 def _guard_session(folder: Path) -> int:
-    try:
-        assignment = from_json(Assignment, (folder / ASSIGNMENT_FILE).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--session {folder}: no readable {ASSIGNMENT_FILE} there: {error}") from error
+    assignment = read_assignment(folder)
     session, settings = assignment.session, assignment.settings
     directory = open_state(Path(session.state_dir))
     configure_logging(directory=directory.path / LOGS, process=DEADMAN)

@@ -5,9 +5,8 @@ import select
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
-from mia_actors.cli.deadman_command import ASSIGNMENT_FILE, READY, Assignment
+from mia_actors.cli.deadman_command import READY
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import TransientError
 from mia_actors.core.session import SessionInfo
@@ -34,7 +33,7 @@ class DeadmanProcess:
         lifelines: tuple[int, ...] = (),
         clock: Clock,
     ) -> None:
-        """`lifelines` are descriptors it holds open as long as it lives."""
+        """`lifelines` are descriptors it holds open as long as it lives; the session's assignment is on disk."""
         self._lifelines = lifelines
         self._session = session
         self._settings = settings
@@ -42,9 +41,6 @@ class DeadmanProcess:
         self._log = get_logger(actor="run")
         self._word = Master.HOLD
         self._started_at_s = 0.0
-        assignment = Assignment(session=session, settings=settings)
-        folder = Path(session.session_dir)
-        (folder / ASSIGNMENT_FILE).write_text(assignment.model_dump_json(indent=1) + "\n", encoding="utf-8")
         self._process = self._start()
 
     @property

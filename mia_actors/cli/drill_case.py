@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mia_actors.cli.assignment import write_assignment
 from mia_actors.cli.config import SystemConfig, session_connections
 from mia_actors.cli.deadman_process import DeadmanProcess
 from mia_actors.cli.drill_record import DrillCase
@@ -67,7 +68,7 @@ def run_case(case: Case, config: SystemConfig, folder: Path, clock: Clock) -> Dr
         MiaError: the stage could not be set; nothing is left running.
     """
     limit_s = config.deadman.limit_s
-    with _stage(config, folder, clock) as stage:
+    with stage_of(config, folder, clock) as stage:
         protected = stage.control.status()["working_orders"] == 2
         struck_s, struck_ns = clock.monotonic_s(), clock.now_ns()
         back_s = _strike(case, stage, limit_s + AWAY_S, clock)
@@ -131,7 +132,7 @@ def _wait(condition: Callable[[], bool], within_s: float, clock: Clock) -> bool:
 
 
 @contextmanager
-def _stage(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage]:
+def stage_of(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage]:
     """A market that runs, a position with stop and target resting, and a deadman that watches."""
     state = open_state(folder)
     with ExitStack() as started:
@@ -152,6 +153,7 @@ def _stage(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage]:
             control_port=gateway.control_port,
             connections=connections,
         )
+        write_assignment(session, config.deadman)
         control = ControlClient("127.0.0.1", gateway.control_port)
         started.callback(control.close)
         deadman = DeadmanProcess(session, config.deadman, lifelines=(gateway.lifeline,), clock=clock)

@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
-from mia_actors.cli.deadman_command import ASSIGNMENT_FILE, LOGS, Assignment
+from mia_actors.cli.assignment import read_assignment
+from mia_actors.cli.deadman_command import LOGS
 from mia_actors.core.clock import NS_PER_S, SystemClock
-from mia_actors.core.codec import from_json
 from mia_actors.core.market import Bar
 from mia_actors.core.orders import EXECUTOR_PREFIX, OrderSpec, OrderType, Purpose, Side, order_ref
 from mia_actors.guardian.actor import HEARTBEAT
@@ -58,7 +58,7 @@ def bracket(bar: Bar) -> tuple[OrderSpec, ...]:
 def main(folder: Path) -> int:
     """Trades once, says so on standard output, and beats until killed or cut off."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a stopped one must not outlive the drill
-    session = from_json(Assignment, (folder / ASSIGNMENT_FILE).read_bytes()).session
+    session = read_assignment(folder).session
     configure_logging(directory=Path(session.state_dir) / LOGS, process="trader")
     clock = SystemClock()
     bars: list[Bar] = []

@@ -1,6 +1,7 @@
 """`mia halt`, `resume` and `flatten`: a person's word to the guardian; none of them needs Ray."""
 
 import getpass
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +19,13 @@ from mia_actors.cli.app import (
     print_json,
     results,
 )
-from mia_actors.cli.config import SystemConfig, load_config, session_connections
-from mia_actors.cli.state import open_state
+from mia_actors.cli.assignment import ASSIGNMENT_FILE, read_assignment
+from mia_actors.cli.config import SystemConfig, load_without_children, session_connections
+from mia_actors.cli.market_access import SimulatedMarket, market_of
+from mia_actors.cli.state import StateDirectory, open_state
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import BrokerDisconnected, ConfigError
-from mia_actors.core.session import BrokerMode
+from mia_actors.core.session import BrokerMode, SessionInfo
 from mia_actors.core.units import product
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
@@ -70,7 +73,7 @@ def resume(
     """Release the latch; refused while the account is not flat. Example: mia resume --reason "checked"."""
 
     def command() -> int:
-        directory = open_state(state or load_config(config).session.state)
+        directory = open_state(state or load_without_children(config).session.state)
         found = console.resume(directory.path, reason=reason, who=getpass.getuser(), clock=SystemClock())
         _tell(found, as_json=as_json)
         return ExitCode.DONE
@@ -85,7 +88,7 @@ def ack(
     """Take note that a halted account is not flat: its notices end, the halt goes on. Example: mia ack."""
 
     def command() -> int:
-        directory = open_state(state or load_config(config).session.state)
+        directory = open_state(state or load_without_children(config).session.state)
         found = console.acknowledge(directory.path, who=getpass.getuser(), clock=SystemClock())
         _tell(found, as_json=as_json)
         return ExitCode.DONE
@@ -96,37 +99,46 @@ def ack(
 def _act(kind: str, reason: str, wait_s: float, config: Path, state: Path | None, *, as_json: bool) -> int:
     if not reason.strip():
         raise ConfigError("--reason is empty: say why")
-    document = load_config(config)
+    document = load_without_children(config)
     directory = open_state(state or document.session.state)
     clock = SystemClock()
     who = getpass.getuser()
     if console.read_state(directory.path, clock).guardian_alive:
         console.request(directory.path, kind, reason=reason, who=who, clock=clock)
         found = console.wait_until(
-            directory.path, lambda seen: seen.halted and seen.confirmed_flat, within_s=wait_s, clock=clock
+            directory.path,
+            lambda seen: (seen.halted and seen.confirmed_flat) or not seen.guardian_alive,
+            within_s=wait_s,
+            clock=clock,
         )
     else:
+        found = console.read_state(directory.path, clock)
+    if not found.guardian_alive:  # from the beginning, or it died with the request unheeded
         messages.print("no guardian is alive: latching and acting over an own broker session")
-        found = _directly(document, directory.path, kind, reason, who, wait_s)
+        found = _directly(document, directory, kind, reason, who, wait_s)
     _tell(found, as_json=as_json)
     return ExitCode.DONE if found.halted and found.confirmed_flat else ExitCode.FAILED
 
 
 def _directly(
-    document: SystemConfig, state_dir: Path, kind: str, reason: str, who: str, wait_s: float
+    document: SystemConfig, directory: StateDirectory, kind: str, reason: str, who: str, wait_s: float
 ) -> ConsoleState:
     """The halt without a guardian; a broker that cannot be reached leaves the latch set and says so."""
     clock = SystemClock()
-    connections = dict(session_connections(document, BrokerMode.PAPER, None))
+    simulated = _simulated_session(directory)
+    connections = (
+        simulated.connections if simulated else session_connections(document, BrokerMode.PAPER, None)
+    )
     try:
         console.halt_directly(
-            state_dir,
-            connections[CONSOLE],
+            directory.path,
+            dict(connections)[CONSOLE],
             product(document.session.instrument),
             state=STATES[kind],
             reason=reason,
             who=who,
             within_s=wait_s,
+            market=market_of(simulated, clock),
             clock=clock,
         )
     except BrokerDisconnected as error:
@@ -136,7 +148,23 @@ def _directly(
             markup=False,
             highlight=False,
         )
-    return console.read_state(state_dir, clock)
+    return console.read_state(directory.path, clock)
+
+
+def _simulated_session(directory: StateDirectory) -> SessionInfo | None:
+    """The newest session where its simulated gateway still lives: then that is the market to reach."""
+    folder = directory.current()
+    if folder is None or not (folder / ASSIGNMENT_FILE).exists():
+        return None
+    session = read_assignment(folder).session
+    if not session.control_port:
+        return None
+    try:
+        with closing(SimulatedMarket(session.control_host, session.control_port)) as market:
+            market.now_ns()
+    except BrokerDisconnected:
+        return None
+    return session
 
 
 def _tell(found: ConsoleState, *, as_json: bool) -> None:

@@ -45,15 +45,19 @@ class SimulatedMarket:
         except (TransientError, OSError) as error:
             raise self._lost(error) from error
 
+    def close(self) -> None:
+        """Drops the connection; the next call makes another one."""
+        control, self._control = self._control, None
+        if control is not None:
+            control.close()
+
     def _connected(self) -> ControlClient:
         if self._control is None:
             self._control = ControlClient(*self._address)
         return self._control
 
     def _lost(self, error: Exception) -> BrokerDisconnected:
-        control, self._control = self._control, None
-        if control is not None:
-            control.close()
+        self.close()
         return BrokerDisconnected(f"the gateway's control port does not answer: {error}")
 
 

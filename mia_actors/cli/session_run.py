@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, cast
 
+from mia_actors.cli.assignment import write_assignment
 from mia_actors.cli.config import SystemConfig, child_settings, session_connections
 from mia_actors.cli.deadman_process import DeadmanProcess
 from mia_actors.cli.state import StateDirectory, write_json
@@ -30,7 +31,7 @@ from mia_actors.exchange.gateway.process import GatewayProcess
 from mia_actors.execution.messages import Settlement
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
-from mia_actors.guardian.halt_file import HALT_FILE, halt_demanded
+from mia_actors.guardian.halt_file import refuse_with_halt_file
 from mia_actors.mentor.report import DailyReport
 from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.supervision.leftovers import clean_leftovers
@@ -182,11 +183,10 @@ class SessionRun:
             return result
 
     def _refuse_when_halted(self) -> None:
-        demanded = halt_demanded(self._state.path)
-        if demanded is not None:
-            raise TradingHalted(
-                f"the file {self._state.path / HALT_FILE} demands a halt ({demanded}); remove it first"
-            )
+        try:
+            refuse_with_halt_file(self._state.path)
+        except PermanentError as error:
+            raise TradingHalted(str(error)) from error
         latched = self._guardian()
         if latched.halted:
             raise TradingHalted(
@@ -241,6 +241,7 @@ class SessionRun:
         The simulated market stays as long as it does, even when this command is killed.
         """
         settings = self._request.config.deadman
+        write_assignment(session, settings)
         if settings.with_run:
             deadman = DeadmanProcess(session, settings, lifelines=self._lifelines, clock=self._clock)
             self._deadman = deadman

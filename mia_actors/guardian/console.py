@@ -22,6 +22,7 @@ from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.deadman import deadman_orders_of
 from mia_actors.guardian.halt_file import refuse_with_halt_file
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
+from mia_actors.guardian.hands import Market
 from mia_actors.guardian.latch import Latch
 
 ALIVE_WITHIN_S = 5.0
@@ -187,9 +188,12 @@ def halt_directly(
     reason: str,
     who: str,
     within_s: float,
+    market: Market,
     clock: Clock,
 ) -> Step:
     """Latches and makes the account flat without any guardian, over a broker session of this process.
+
+    A market that waits for the dead is told to go on.
 
     Raises:
         BrokerDisconnected: latched, but the broker cannot be reached.
@@ -219,8 +223,8 @@ def halt_directly(
         )
         deadline_s = clock.monotonic_s() + within_s
         while True:
-            newest = desk.last_bar()
-            step = sequence.step(newest.end_ns if newest else clock.now_ns(), clock.monotonic_s())
+            step = sequence.step(market.now_ns(), clock.monotonic_s())
+            market.go_on()
             if step.is_flat or clock.monotonic_s() >= deadline_s:
                 return step
             clock.sleep_s(LOOK_EVERY_S)

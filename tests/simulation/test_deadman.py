@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from mia_actors.cli.deadman_command import ASSIGNMENT_FILE, Assignment
+from mia_actors.cli.assignment import Assignment, read_assignment
 from mia_actors.core.clock import SystemClock
-from mia_actors.core.codec import from_json
 from mia_actors.core.orders import OrderState
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.guardian import console
@@ -33,7 +32,7 @@ RAY_SERVERS = ("gcs_server", "raylet/raylet")
 @contextmanager
 def control_of(session: Session) -> Iterator[tuple[ControlClient, Assignment]]:
     assert session.folder is not None
-    assignment = from_json(Assignment, (session.folder / ASSIGNMENT_FILE).read_bytes())
+    assignment = read_assignment(session.folder)
     client = ControlClient(assignment.session.control_host, assignment.session.control_port)
     try:
         yield client, assignment

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mia_actors.cli.market_access import RealMarket
 from mia_actors.core.clock import NS_PER_S, VirtualClock
 from mia_actors.core.errors import BrokerDisconnected, ConfigError, PermanentError
-from mia_actors.core.market import Bar
 from mia_actors.core.orders import OrderState
 from mia_actors.core.units import ES, Contract
 from mia_actors.guardian import console
@@ -186,9 +186,6 @@ class OwnDesk(FakeDesk):
 
     closed = False
 
-    def last_bar(self) -> Bar | None:
-        return None
-
     def close(self) -> None:
         self.closed = True
 
@@ -214,6 +211,7 @@ def directly(
         reason="fire",
         who="ada",
         within_s=3,
+        market=RealMarket(clock),
         clock=clock,
     )
     return step, on_disk
