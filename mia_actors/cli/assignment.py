@@ -19,11 +19,13 @@ class Assignment(BaseModel):
 
     session: SessionInfo
     settings: DeadmanSettings
+    channel: str = "dry_run"
+    """Where the session's notifier sends."""
 
 
-def write_assignment(session: SessionInfo, settings: DeadmanSettings) -> None:
+def write_assignment(session: SessionInfo, settings: DeadmanSettings, *, channel: str = "dry_run") -> None:
     """Makes the file, for the deadman and for whoever must reach the session's market without it."""
-    text = Assignment(session=session, settings=settings).model_dump_json(indent=1)
+    text = Assignment(session=session, settings=settings, channel=channel).model_dump_json(indent=1)
     (Path(session.session_dir) / ASSIGNMENT_FILE).write_text(text + "\n", encoding="utf-8")
 
 

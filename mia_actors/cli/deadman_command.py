@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,11 @@ import typer
 from mia_actors.cli.app import DEFAULT_CONFIG, ConfigOption, ExitCode, StateOption, app, guarded, messages
 from mia_actors.cli.assignment import read_assignment
 from mia_actors.cli.config import load_without_children, session_connections
+from mia_actors.cli.herald import Herald, channel_of, outlet_of
 from mia_actors.cli.market_access import market_of
 from mia_actors.cli.service_manager import ServiceManager
-from mia_actors.cli.state import open_state
-from mia_actors.core.clock import SystemClock
+from mia_actors.cli.state import StateDirectory, open_state
+from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.session import BrokerMode
 from mia_actors.core.units import product
 from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of
@@ -65,19 +67,23 @@ def _guard_session(folder: Path) -> int:
     line = MasterLine()
     threading.Thread(target=line.listen, name="master", daemon=True).start()
     clock = SystemClock()
-    connection = session.connection(settings.connection)
     latch = Latch.open(directory.path)
     hands = Hands(
         settings,
         connect=session_maker(
-            settings, connection, session.product, contract_month=session.contract_month, clock=clock
+            settings,
+            session.connection(settings.connection),
+            session.product,
+            contract_month=session.contract_month,
+            clock=clock,
         ),
         latch=latch,
         market=market_of(session, clock),
         session_id=deadman_orders_of(session.session_id),
         clock=clock,
     )
-    Deadman(
+    herald = _herald(assignment.channel, directory, lambda: watch.silent, clock)
+    watch = Deadman(
         settings,
         state_dir=directory.path,
         latch=latch,
@@ -87,7 +93,10 @@ def _guard_session(folder: Path) -> int:
         simulated=session.control_port != 0,
         succeeded=lambda: directory.current() != folder.absolute(),
         on_seen=lambda: print(READY, flush=True),
-    ).run()
+        tell=herald.tell,
+    )
+    herald.start()
+    watch.run()
     return ExitCode.DONE
 
 
@@ -96,7 +105,7 @@ def _guard_account(config: Path, state: Path | None) -> int:
     settings = document.deadman
     directory = open_state(state or document.session.state)
     configure_logging(directory=None, process=DEADMAN)
-    connection = dict(session_connections(document, BrokerMode.PAPER, None))[settings.connection]
+    connections = dict(session_connections(document, BrokerMode.PAPER, None))
     clock = SystemClock()
     manager = ServiceManager(monotonic_s=clock.monotonic_s)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -104,28 +113,41 @@ def _guard_account(config: Path, state: Path | None) -> int:
     hands = Hands(
         settings,
         connect=session_maker(
-            settings, connection, product(document.session.instrument), contract_month=None, clock=clock
+            settings,
+            connections[settings.connection],
+            product(document.session.instrument),
+            contract_month=None,
+            clock=clock,
         ),
         latch=latch,
         market=market_of(None, clock),
         session_id=DEADMAN,
         clock=clock,
     )
+    herald = _herald(channel_of(document), directory, lambda: watch.silent, clock)
+    watch = Deadman(
+        settings,
+        state_dir=directory.path,
+        latch=latch,
+        hands=hands,
+        master=lambda: Master.NONE,
+        clock=clock,
+        alive=manager.alive,
+        tell=herald.tell,
+    )
     messages.print(
         f"watching the guardian of {directory.path}: acts after {settings.limit_s:g} s of silence",
         markup=False,
     )
+    herald.start()
     manager.ready()
     try:
-        Deadman(
-            settings,
-            state_dir=directory.path,
-            latch=latch,
-            hands=hands,
-            master=lambda: Master.NONE,
-            clock=clock,
-            alive=manager.alive,
-        ).run()
+        watch.run()
     finally:
         manager.stopping()
     return ExitCode.DONE
+
+
+def _herald(channel: str, directory: StateDirectory, silent: Callable[[], bool], clock: Clock) -> Herald:
+    outlet = outlet_of(channel, directory.path / LOGS)
+    return Herald(outlet, state_dir=directory.path, silent=silent, clock=clock)

@@ -30,6 +30,7 @@ from mia_actors.core.units import product
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
 from mia_actors.guardian.core import TradingState
+from mia_actors.telemetry.logs import configure_logging
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded with who and when.")]
 WaitOption = Annotated[
@@ -37,6 +38,7 @@ WaitOption = Annotated[
 ]
 STATES = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ONLY}
 CONSOLE = "console"
+LOGS = "logs"
 
 
 @app.command("halt")
@@ -125,6 +127,7 @@ def _directly(
 ) -> ConsoleState:
     """The halt without a guardian; a broker that cannot be reached leaves the latch set and says so."""
     clock = SystemClock()
+    configure_logging(directory=directory.path / LOGS, process=CONSOLE)  # stdout is for the result
     simulated = _simulated_session(directory)
     connections = (
         simulated.connections if simulated else session_connections(document, BrokerMode.PAPER, None)

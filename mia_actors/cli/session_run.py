@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from mia_actors.cli.assignment import write_assignment
 from mia_actors.cli.config import SystemConfig, child_settings, session_connections
 from mia_actors.cli.deadman_process import DeadmanProcess
+from mia_actors.cli.herald import channel_of
 from mia_actors.cli.state import StateDirectory, write_json
 from mia_actors.cli.summary import Summary, percentiles
 from mia_actors.core.clock import Clock, utc_datetime
@@ -241,7 +242,7 @@ class SessionRun:
         The simulated market stays as long as it does, even when this command is killed.
         """
         settings = self._request.config.deadman
-        write_assignment(session, settings)
+        write_assignment(session, settings, channel=channel_of(self._request.config))
         if settings.with_run:
             deadman = DeadmanProcess(session, settings, lifelines=self._lifelines, clock=self._clock)
             self._deadman = deadman

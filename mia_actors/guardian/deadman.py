@@ -21,7 +21,7 @@ from mia_actors.guardian.silence import LEAVING, DeadmanSettings, Duty, Master, 
 from mia_actors.telemetry.logs import get_logger
 
 DEADMAN = "deadman"
-REPORT_EVERY_S = 30.0
+REPORT_EVERY_S = 300.0
 
 
 def deadman_orders_of(session_id: str) -> str:
@@ -45,10 +45,12 @@ class Deadman:
         succeeded: Callable[[], bool] = lambda: False,
         alive: Callable[[], None] = lambda: None,
         on_seen: Callable[[], None] = lambda: None,
+        tell: Callable[[str, str], None] = lambda _title, _text: None,
     ) -> None:
         """`succeeded` says that a later session has a deadman of its own; `alive` feeds a watchdog.
 
-        `on_seen` is called once, when the account was seen for the first time.
+        `on_seen` is called once, when the account was seen for the first time; `tell` takes title and text of
+        what people must hear, and must not block.
         """
         self._settings = settings
         self._state_dir = state_dir
@@ -60,6 +62,7 @@ class Deadman:
         self._alive = alive
         self._on_seen = on_seen
         self._was_seen = False
+        self._tell = tell
         self._silence = Silence(settings)
         self._duty = Duty(settings, simulated=simulated)
         self._log = get_logger(actor=DEADMAN)
@@ -67,6 +70,11 @@ class Deadman:
         self._suspect_since_s = 0.0
         self._reported_at_s: float | None = None
         self._beat: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the guardian has been found silent at the second look."""
+        return self._silence.verdict is Verdict.SILENT
 
     def run(self) -> None:
         """Turns until there is nothing left to guard."""
@@ -165,8 +173,10 @@ class Deadman:
         at_ns = self._clock.now_ns()
         self._latch.lower(TradingState.HALTED, reason=reason, who=DEADMAN, at_ns=at_ns)
         self._log.error("deadman.halted", reason=reason)
+        self._tell("halted", reason)
 
     def _report(self, now_s: float, text: str) -> None:
         if self._reported_at_s is None or now_s - self._reported_at_s >= REPORT_EVERY_S:
             self._reported_at_s = now_s
             self._log.error("deadman.reported", text=text)
+            self._tell("look at this", text)
