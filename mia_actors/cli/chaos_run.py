@@ -29,6 +29,8 @@ from mia_actors.supervision.system import System
 ALIVE_WITHIN_S = 1.5
 INTENSITY = 1000
 """Restarts that every supervisor of the disturbed session may make in its period: the most a budget can be."""
+DEADMAN_SILENT_AFTER_S = 300.0
+"""A guardian struck again and again, on a machine that chaos keeps busy, may be away for long."""
 SENDING = frozenset({Outcome.ENTERED, Outcome.EXITED})
 
 
@@ -87,7 +89,7 @@ class Interrupts:
 
 
 def patient(config: SystemConfig) -> SystemConfig:
-    """The tree with every restart budget raised to `INTENSITY`: chaos itself must not spend one.
+    """The tree with every restart budget raised to `INTENSITY`: chaos itself must not spend one. The deadman waits.
 
     What hangs is found within `ALIVE_WITHIN_S`, so that a session with many hangs ends the same day.
     """
@@ -100,7 +102,8 @@ def patient(config: SystemConfig) -> SystemConfig:
         children = tuple(changed(child) for child in node.children)
         return node.model_copy(update={"children": children, "intensity": INTENSITY})
 
-    return config.model_copy(update={"tree": changed(config.tree)})
+    patient = config.deadman.model_copy(update={"silent_after_s": DEADMAN_SILENT_AFTER_S})
+    return config.model_copy(update={"tree": changed(config.tree), "deadman": patient})
 
 
 def trading_connections(config: SystemConfig) -> list[str]:

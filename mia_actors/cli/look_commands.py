@@ -74,17 +74,20 @@ def status(
     """Show the running or last session. Example: mia status --json."""
 
     def command() -> int:
-        directory, session = newest_session(config, state)
-        tree = read_tree(session)
-        guardian = console.read_state(directory.path, SystemClock())
-        document: dict[str, object] = {
-            "session_id": session.name,
-            "running": is_running(directory),
-            "guardian": guardian.document(),
-            "restarts": tree.restarts_total if tree else 0,
-            "last_drill": last_drill(directory.path, SystemClock().now_ns()),
-            **_cycles(session),
-        }
+        directory = existing_state(state or load_config(config).session.state)
+        drill = last_drill(directory.path, SystemClock().now_ns())
+        guardian = console.read_state(directory.path, SystemClock()).document()
+        document: dict[str, object] = {"session_id": None, "running": False, "guardian": guardian}
+        if directory.current() is not None or drill is None:  # a drill alone is something to show
+            directory, session = newest_session(config, state)
+            tree = read_tree(session)
+            document |= {
+                "session_id": session.name,
+                "running": is_running(directory),
+                "restarts": tree.restarts_total if tree else 0,
+                **_cycles(session),
+            }
+        document["last_drill"] = drill
         if as_json:
             print_json(document)
             return ExitCode.DONE

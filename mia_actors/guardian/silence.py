@@ -21,7 +21,7 @@ class DeadmanSettings(BaseModel):
     )
     connection: str = Field(default="deadman", description="Name under connections.")
     silent_after_s: float = Field(
-        default=10.0, ge=2, le=600, description="Seconds without a heartbeat that make the guardian suspect."
+        default=15.0, ge=2, le=600, description="Seconds without a heartbeat that make the guardian suspect."
     )
     confirm_after_s: float = Field(
         default=3.0,

@@ -35,15 +35,23 @@ def _leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
 def loose_config(folder: Path) -> Path:
     """The shipped tree with the ensemble's gate at the base rate, so that a short session trades both ways.
 
-    What hangs is found sooner than it would be, and the deadman waits for less.
+    What hangs is found sooner than it would be.
     """
     document = yaml.safe_load((ROOT / "supervision.yaml").read_text())
-    document["deadman"] = {"silent_after_s": 4.0, "confirm_after_s": 1.0, "linger_s": 2.0}
     for child in _leaves(document["tree"]):
         child["alive_within_s"] = 2.0
         if child["id"] == "ensemble":
             child["settings"] = {"models": str(ROOT / "models"), "approve_above": 0.5}
     path = folder / "supervision.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+def hasty_config(folder: Path) -> Path:
+    """The same with a deadman that waits for less: only for tests that want it to act."""
+    path = loose_config(folder)
+    document = yaml.safe_load(path.read_text())
+    document["deadman"] = {"silent_after_s": 4.0, "confirm_after_s": 1.0, "linger_s": 2.0}
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 

@@ -20,7 +20,7 @@ from mia_actors.guardian import console
 from mia_actors.guardian.deadman import DEADMAN
 from mia_actors.supervision.processes import ProcessId
 from mia_actors.supervision.snapshot import read_tree
-from tests.simulation.session_driver import Session, entering
+from tests.simulation.session_driver import Session, entering, hasty_config
 
 Kill = Callable[[Session, "subprocess.Popen[str]"], None]
 SETTLE_S = 2.0
@@ -97,7 +97,10 @@ def kill_command(session: Session, process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.parametrize("kill", [kill_ray, kill_command])
-def test_the_deadman_flattens_and_the_stop_rested_until_then(session: Session, kill: Kill) -> None:
+def test_the_deadman_flattens_and_the_stop_rested_until_then(
+    make_session: Callable[..., Session], tmp_path: Path, kill: Kill
+) -> None:
+    session = make_session(config=hasty_config(tmp_path))
     process = session.start()
     try:
         session.wait(process, entering)

@@ -8,12 +8,13 @@ from mia_actors.cli.config import load_without_children
 from mia_actors.cli.drill_case import stage_of
 from mia_actors.cli.drill_record import last_drill
 from mia_actors.core.clock import SystemClock
-from tests.simulation.session_driver import ROOT, command
+from tests.simulation.session_driver import ROOT, command, hasty_config
 
 CASES = ("trader_stopped", "market_closed")
 
 
-def test_a_drill_ends_flat_and_is_on_record(config: Path, tmp_path: Path) -> None:
+def test_a_drill_ends_flat_and_is_on_record(tmp_path: Path) -> None:
+    config = hasty_config(tmp_path)
     state = tmp_path / "state"
     chosen = [part for case in CASES for part in ("--case", case)]
     done = subprocess.run(

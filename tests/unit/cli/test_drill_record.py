@@ -1,10 +1,15 @@
 """What drills showed: kept, bounded, and never better than it was."""
 
+import json
 from pathlib import Path
 
 import pytest
+import typer
 
+from mia_actors.cli.app import ExitCode
 from mia_actors.cli.drill_record import DRILLS_FILE, KEPT, Drill, DrillCase, last_drill, read_drills, record
+from mia_actors.cli.look_commands import status
+from mia_actors.cli.state import open_state
 from mia_actors.core.clock import NS_PER_S
 
 DAY_NS = 86_400 * NS_PER_S
@@ -42,6 +47,21 @@ def test_only_so_many_are_kept_the_newest_ones(tmp_path: Path) -> None:
     for number in range(KEPT + 3):
         record(tmp_path, drill(number))
     assert [kept.at_ns // DAY_NS for kept in read_drills(tmp_path)] == list(range(3, KEPT + 3))
+
+
+def test_the_status_shows_a_drill_even_where_no_session_was_ever_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_state(tmp_path)
+    with pytest.raises(typer.Exit) as empty:
+        status(config=Path(), state=tmp_path, as_json=True)
+    assert empty.value.exit_code == ExitCode.USAGE
+    record(tmp_path, drill(2))
+    with pytest.raises(typer.Exit) as shown:
+        status(config=Path(), state=tmp_path, as_json=True)
+    assert shown.value.exit_code == ExitCode.DONE
+    document = json.loads(capsys.readouterr().out)
+    assert (document["session_id"], document["last_drill"]["ok"]) == (None, True)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"drills": [{"ok": true}]}', "\x00"])
