@@ -22,7 +22,7 @@ def test_no_budget_of_the_disturbed_tree_can_be_spent_by_chaos() -> None:
 
 
 def test_nothing_else_of_the_tree_is_changed() -> None:
-    """With intensities, silences and the deadman put back the tree is the shipped one, and still one the file could hold."""
+    """With intensities, silences and the deadman put back the file is the shipped one, and still a valid one."""
     shipped = {one.id: one.intensity for one in supervisors(SHIPPED.tree)}
     silences = {child.id: child.alive_within_s for _, child in SHIPPED.tree.child_specs()}
 

@@ -155,6 +155,20 @@ def test_without_position_and_orders_it_only_reports(make_world: MakeWorld) -> N
     assert (world.state, world.desk.position) == (TradingState.HALTED, 0)
 
 
+def test_what_the_broker_showed_before_the_silence_is_no_reason_to_halt(make_world: MakeWorld) -> None:
+    """The position was closed meanwhile, and the gateway has not answered since."""
+    world = make_world(position=1)
+    world.run(5)
+    world.desk.position = 0
+    for _ in range(200):
+        world.deadman.turn()
+        world.clock.advance_ns(LOOK_NS)
+    assert (world.deadman.silent, world.state) == (True, TradingState.ACTIVE)
+    world.guardian_lives = False
+    world.run(10)
+    assert world.state is TradingState.ACTIVE
+
+
 def test_a_guardian_back_in_time_is_left_to_its_work(make_world: MakeWorld) -> None:
     world = make_world(position=1)
     world.guardian_lives = False
