@@ -42,6 +42,8 @@ from mia_actors.telemetry.logs import get_logger
 
 NAMESPACE_PREFIX = "mia-"
 WATCH_EVERY_S = 0.1
+PROGRESS_WITHIN_S = 5.0
+"""Longer than this a failure of Ray must not go unnoticed for a question."""
 DRAIN_WITHIN_S = 30.0
 START_WITHIN_S = 120.0
 STOP_WITHIN_S = 60.0
@@ -299,7 +301,7 @@ class SessionRun:
 
     def _progress(self, system: System) -> RunnerProgress | None:
         try:
-            return cast("RunnerProgress", system.ref("cycle").ask("progress", timeout_s=START_WITHIN_S))
+            return cast("RunnerProgress", system.ref("cycle").ask("progress", timeout_s=PROGRESS_WITHIN_S))
         except TargetUnavailable:
             return None
 
