@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from mia_actors.cli.config import SystemConfig, roll_days_of
+from mia_actors.cli.herald import channel_of
 from mia_actors.core.codec import from_json
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import SessionInfo
@@ -19,13 +21,21 @@ class Assignment(BaseModel):
 
     session: SessionInfo
     settings: DeadmanSettings
-    channel: str = "dry_run"
+    channel: str
     """Where the session's notifier sends."""
+    roll_days: int
+    """The guardian's rule for the contract."""
 
 
-def write_assignment(session: SessionInfo, settings: DeadmanSettings, *, channel: str = "dry_run") -> None:
+def write_assignment(session: SessionInfo, config: SystemConfig) -> None:
     """Makes the file, for the deadman and for whoever must reach the session's market without it."""
-    text = Assignment(session=session, settings=settings, channel=channel).model_dump_json(indent=1)
+    assignment = Assignment(
+        session=session,
+        settings=config.deadman,
+        channel=channel_of(config),
+        roll_days=roll_days_of(config),
+    )
+    text = assignment.model_dump_json(indent=1)
     (Path(session.session_dir) / ASSIGNMENT_FILE).write_text(text + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from mia_actors.broker.actor import BrokerSettings
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import PRODUCTS
+from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.silence import DeadmanSettings
 from mia_actors.supervision.child import parse_settings
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
@@ -17,6 +18,7 @@ from mia_actors.supervision.yaml_file import load_yaml, validate_children
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 LIVE_PORTS = frozenset({4001, 7496})
 """Where TWS and IB Gateway listen for a live account; refused until live trading is its own switch."""
+GUARDIAN = "guardian"
 INSTRUMENTS = tuple(PRODUCTS)
 
 
@@ -107,6 +109,14 @@ def child_settings(config: SystemConfig, child_id: str, model: type[SettingsT]) 
         if child.id == child_id:
             return cast("SettingsT", parse_settings(model, child.settings))
     raise ConfigError(f"tree: there is no child {child_id!r}")
+
+
+def roll_days_of(config: SystemConfig) -> int:
+    """The guardian's rule for the contract, for whoever must find the same one without it."""
+    for _, child in config.tree.child_specs():
+        if child.id == GUARDIAN:
+            return GuardianSettings.model_validate(child.settings).roll_days
+    return GuardianSettings().roll_days
 
 
 def history_days(config: SystemConfig) -> int:

@@ -11,7 +11,7 @@ import typer
 
 from mia_actors.cli.app import DEFAULT_CONFIG, ConfigOption, ExitCode, StateOption, app, guarded, messages
 from mia_actors.cli.assignment import read_assignment
-from mia_actors.cli.config import load_without_children, session_connections
+from mia_actors.cli.config import load_without_children, roll_days_of, session_connections
 from mia_actors.cli.herald import Herald, channel_of, outlet_of
 from mia_actors.cli.market_access import market_of
 from mia_actors.cli.service_manager import ServiceManager
@@ -19,7 +19,7 @@ from mia_actors.cli.state import StateDirectory, open_state
 from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.session import BrokerMode
 from mia_actors.core.units import product
-from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of
+from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of, master_of_account
 from mia_actors.guardian.deadman_session import session_maker
 from mia_actors.guardian.hands import Hands
 from mia_actors.guardian.latch import Latch
@@ -75,6 +75,7 @@ def _guard_session(folder: Path) -> int:
             session.connection(settings.connection),
             session.product,
             contract_month=session.contract_month,
+            roll_days=assignment.roll_days,
             clock=clock,
         ),
         latch=latch,
@@ -117,6 +118,7 @@ def _guard_account(config: Path, state: Path | None) -> int:
             connections[settings.connection],
             product(document.session.instrument),
             contract_month=None,
+            roll_days=roll_days_of(document),
             clock=clock,
         ),
         latch=latch,
@@ -130,7 +132,7 @@ def _guard_account(config: Path, state: Path | None) -> int:
         state_dir=directory.path,
         latch=latch,
         hands=hands,
-        master=lambda: Master.NONE,
+        master=lambda: master_of_account(latch),
         clock=clock,
         alive=manager.alive,
         tell=herald.tell,

@@ -153,7 +153,7 @@ def stage_of(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage
             control_port=gateway.control_port,
             connections=connections,
         )
-        write_assignment(session, config.deadman)
+        write_assignment(session, config)
         control = ControlClient("127.0.0.1", gateway.control_port)
         started.callback(control.close)
         deadman = DeadmanProcess(session, config.deadman, lifelines=(gateway.lifeline,), clock=clock)

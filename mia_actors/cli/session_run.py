@@ -14,7 +14,6 @@ from typing import Protocol, cast
 from mia_actors.cli.assignment import write_assignment
 from mia_actors.cli.config import SystemConfig, child_settings, session_connections
 from mia_actors.cli.deadman_process import DeadmanProcess
-from mia_actors.cli.herald import channel_of
 from mia_actors.cli.state import StateDirectory, write_json
 from mia_actors.cli.summary import Summary, percentiles
 from mia_actors.core.clock import Clock, utc_datetime
@@ -174,6 +173,7 @@ class SessionRun:
             system.wait_up(START_WITHIN_S)
             if self._deadman is not None:
                 self._deadman.watch()
+            console.note_guarded(session, is_guarded=True)
             if self._after_start is not None:
                 self._after_start(session)
             if self._control is not None:
@@ -183,6 +183,9 @@ class SessionRun:
                 self._before_stop(system)
             result = self._finish(session, system, ending, detail)
             self._in_order = result.ending is not Ending.FAILED
+            flat = result.summary is not None and result.summary.final_position == 0
+            if flat and result.ending is not Ending.HALTED:  # a halt is guarded until it is resumed
+                console.note_guarded(session, is_guarded=False)
             return result
 
     def _refuse_when_halted(self) -> None:
@@ -244,7 +247,7 @@ class SessionRun:
         The simulated market stays as long as it does, even when this command is killed.
         """
         settings = self._request.config.deadman
-        write_assignment(session, settings, channel=channel_of(self._request.config))
+        write_assignment(session, self._request.config)
         if settings.with_run:
             deadman = DeadmanProcess(session, settings, lifelines=self._lifelines, clock=self._clock)
             self._deadman = deadman

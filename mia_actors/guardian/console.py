@@ -19,7 +19,7 @@ from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.core.units import Product
 from mia_actors.guardian.actor import HEARTBEAT, REQUEST_STATES
 from mia_actors.guardian.core import TradingState
-from mia_actors.guardian.deadman import deadman_orders_of
+from mia_actors.guardian.deadman import GUARDED, deadman_orders_of
 from mia_actors.guardian.halt_file import refuse_with_halt_file
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.hands import Market
@@ -159,6 +159,7 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
             raise PermanentError(
                 "something halted again meanwhile: look at it (mia status), then resume that"
             )
+        latch.note_fact(GUARDED, "")  # flat, and no guardian yet: the deadman waits for the next session
     finally:
         latch.close()
     return read_state(state_dir, clock)
@@ -231,6 +232,14 @@ def halt_directly(
     finally:
         desk.close()
         latch.close()
+
+
+def note_guarded(session: SessionInfo, *, is_guarded: bool) -> None:
+    """Arms and disarms a deadman that runs as a service; a simulated account is none of its business."""
+    if session.control_port:
+        return
+    with closing(Latch.open(Path(session.state_dir))) as latch:
+        latch.note_fact(GUARDED, session.session_id if is_guarded else "")
 
 
 def guardian_orders(state_dir: Path, session_id: str) -> tuple[LedgerOrder, ...]:

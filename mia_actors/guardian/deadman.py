@@ -22,6 +22,20 @@ from mia_actors.telemetry.logs import get_logger
 
 DEADMAN = "deadman"
 REPORT_EVERY_S = 300.0
+GUARDED = "guarded"
+"""Fact: the session of a real account that has begun and not ended in order; empty or absent: none has."""
+
+
+def master_of_account(latch: Latch) -> Master:
+    """Whether a deadman that nobody started for a session has anything to judge.
+
+    A guardian that went in order, or never was, is not silent: what a person then does by hand on the account is
+    the person's affair. A store that cannot be read disarms nothing.
+    """
+    try:
+        return Master.NONE if latch.fact(GUARDED) else Master.HOLD
+    except (MiaError, sqlite3.Error):
+        return Master.NONE
 
 
 def deadman_orders_of(session_id: str) -> str:
@@ -69,6 +83,7 @@ class Deadman:
         self._told = Verdict.HEARD
         self._suspect_since_s = 0.0
         self._reported_at_s: float | None = None
+        self._reported = ""
         self._beat: str | None = None
 
     @property
@@ -145,7 +160,7 @@ class Deadman:
         sees = self._hands.account is not None
         verdict = self._silence.look(self._beat, now_s, sees_broker=sees)
         if verdict is not self._told:
-            self._told = verdict
+            self._told, self._reported = verdict, ""
             self._suspect_since_s = now_s if verdict is Verdict.SUSPECT else self._suspect_since_s
             log = self._log.info if verdict is Verdict.HEARD else self._log.warning
             log("deadman.judged", guardian=verdict.value, silent_s=round(self._silence.silent_s, 1))
@@ -158,7 +173,7 @@ class Deadman:
             self._report(now_s, "the guardian is silent and the broker cannot be seen")
             return False
         if not account.exposed:
-            self._report(now_s, "the guardian is silent; no position, no working order")
+            self._report_once("the guardian is silent; no position, no working order")
             return False
         return True
 
@@ -175,7 +190,15 @@ class Deadman:
         self._log.error("deadman.halted", reason=reason)
         self._tell("halted", reason)
 
+    def _report_once(self, text: str) -> None:
+        """Nothing is at stake: once for each silence is enough."""
+        if text != self._reported:
+            self._reported = text
+            self._log.warning("deadman.reported", text=text)
+            self._tell("nothing to halt", text)
+
     def _report(self, now_s: float, text: str) -> None:
+        """Something is: again and again."""
         if self._reported_at_s is None or now_s - self._reported_at_s >= REPORT_EVERY_S:
             self._reported_at_s = now_s
             self._log.error("deadman.reported", text=text)

@@ -28,7 +28,7 @@ def session_maker(
     product: Product,
     *,
     contract_month: str | None,
-    roll_days: int = ROLL_DAYS,
+    roll_days: int,
     clock: Clock,
 ) -> Callable[[], DeadmanSession]:
     """What makes a connected session, by one attempt that raises `BrokerDisconnected` where it fails."""

@@ -4,20 +4,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mia_actors.core.clock import NS_PER_S, VirtualClock
 from mia_actors.core.errors import BrokerDisconnected
+from mia_actors.guardian import console
 from mia_actors.guardian.actor import HEARTBEAT
 from mia_actors.guardian.core import TradingState
-from mia_actors.guardian.deadman import DEADMAN, Deadman
+from mia_actors.guardian.deadman import DEADMAN, Deadman, master_of_account
 from mia_actors.guardian.halt_file import HALT_FILE, WHO
 from mia_actors.guardian.hands import Hands
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.silence import DeadmanSettings, Master
-from tests.unit.guardian.account import INSTRUMENT, NOON_NS, FakeDesk
+from tests.unit.guardian.account import INSTRUMENT, NOON_NS, FakeDesk, session_info
 
 SETTINGS = DeadmanSettings(silent_after_s=10, confirm_after_s=3, look_every_s=0.25, linger_s=20)
 LOOK_NS = round(SETTINGS.look_every_s * NS_PER_S)
@@ -265,6 +267,24 @@ def test_a_session_killed_with_a_position_is_guarded_to_the_end_and_not_for_ever
     assert not world.run(SETTINGS.limit_s + SETTINGS.linger_s - 1)
     assert world.latch.read().is_flat
     assert world.run(10)
+
+
+def test_a_deadman_of_no_session_judges_only_after_a_session_has_begun_and_until_it_ended(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    """A position opened by hand when nothing runs is a person's affair."""
+    real, simulated = session_info(tmp_path), replace(session_info(tmp_path), control_port=1)
+    world = make_world()
+    armed = []
+    for session, is_guarded in ((simulated, True), (real, True), (real, False), (real, True)):
+        armed.append(master_of_account(world.latch))
+        console.note_guarded(session, is_guarded=is_guarded)
+    armed.append(master_of_account(world.latch))
+    assert armed == [Master.HOLD, Master.HOLD, Master.NONE, Master.HOLD, Master.NONE]
+    world.latch.lower(TradingState.HALTED, reason="fire", who="ada", at_ns=1)
+    world.latch.note_outcome(is_flat=True, outcome="FLAT")
+    console.resume(tmp_path, reason="checked", who="ada", clock=world.clock)
+    assert master_of_account(world.latch) is Master.HOLD
 
 
 def test_a_guardian_that_lives_on_without_its_command_is_watched_on(make_world: MakeWorld) -> None:
