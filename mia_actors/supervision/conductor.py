@@ -59,7 +59,7 @@ from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
-from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Resolution, Whereabouts
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Resolution, Search, Whereabouts
 from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
 from mia_actors.supervision.spec import Standby
 from mia_actors.supervision.tree_state import TreeState
@@ -217,19 +217,37 @@ class Conductor:
             case _:
                 assert_never(message)
 
-    def resolve(self, child_id: str, newer_than: int) -> Resolution:
+    def resolve(self, search: Search) -> Resolution:
         """Where a child is now; a process the kernel has ended is not up, even if its lifeline is silent yet."""
-        node = self.machine.nodes.get(child_id)
+        node = self.machine.nodes.get(search.child_id)
         if not isinstance(node, ChildNode):
             return Resolution(whereabouts=Whereabouts.UNKNOWN)
-        host = self.playing.get(child_id)
-        process = host.identity.process if host is not None and host.identity is not None else None
-        newer = node.state is NodeState.UP and node.incarnation > newer_than
-        if newer and host is not None and process is not None and process.alive():
-            return Resolution(whereabouts=Whereabouts.UP, incarnation=node.incarnation, host=host.handle)
-        if self.machine.outcome is not None or (node.state is not NodeState.UP and is_gone(node)):
+        is_up = node.state is NodeState.UP
+        if node.incarnation > search.newer_than and (
+            is_up or (search.early and node.state is NodeState.STARTING)
+        ):
+            host = self.playing.get(node.node_id)
+            if host is not None and host.incarnation == node.incarnation and _serves(host):
+                return self._found(host, Whereabouts.UP if is_up else Whereabouts.STARTING, search)
+        if self.machine.outcome is not None or (not is_up and is_gone(node)):
             return Resolution(whereabouts=Whereabouts.GONE)
         return Resolution(whereabouts=Whereabouts.COMING)
+
+    def _found(self, host: Host, whereabouts: Whereabouts, search: Search) -> Resolution:
+        identity = host.identity
+        return Resolution(
+            whereabouts=whereabouts,
+            incarnation=host.incarnation,
+            host_id=host.host_id,
+            host=None if host.host_id in search.known else host.handle,
+            process=identity.process if identity is not None else None,
+            node_id=identity.node_id if identity is not None else "",
+            spares={
+                spare.host_id: spare.handle
+                for spare in self.fleet.spares()
+                if spare.host_id not in search.known
+            },
+        )
 
     def kill(self, child_id: str, signal_number: int) -> bool:
         """Sends a signal to a child's process by hand; False when it has none."""
@@ -510,6 +528,10 @@ class Conductor:
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
+
+
+def _serves(host: Host) -> bool:
+    return not host.burying and host.identity is not None and host.identity.process.alive()
 
 
 def _limits(node: ChildNode) -> Limits:

@@ -17,7 +17,7 @@ from mia_actors.core.clock import Clock
 from mia_actors.supervision.death_watch import DeathWatch
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.host import host_actor
-from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed, packed
 from mia_actors.supervision.processes import STACKS_SIGNAL, ProcessId
 from mia_actors.supervision.pulse import PulseAddress
 from mia_actors.supervision.ray_actors import create_on_node, when_done
@@ -279,7 +279,7 @@ class Fleet:
             elif host.lost_s is None:
                 self._log.warning("host.become_failed", host=host.host_id, error=repr(error))
 
-        when_done(host.handle.become.remote(assignment), became)
+        when_done(host.handle.become.remote(packed(assignment)), became)
 
     def stop(self, host: Host) -> None:
         """Asks the child to drain; `HostStopped` follows, or `HostLost` when it dies over it."""

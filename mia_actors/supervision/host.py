@@ -6,6 +6,7 @@ plays one part in its life; one that has none yet is a spare: it has imported wh
 """
 
 import faulthandler
+import gc
 import importlib
 import os
 import pickle
@@ -44,16 +45,26 @@ from mia_actors.supervision.messages import (
 from mia_actors.supervision.processes import STACKS_SIGNAL, own_process
 from mia_actors.supervision.pulse import PulseAddress, PulseSender
 from mia_actors.supervision.ray_actors import unrestarted_actor
-from mia_actors.supervision.ref import Ref, Router, SupervisorRouter
+from mia_actors.supervision.ref import Ref, Router
+from mia_actors.supervision.router import SupervisorRouter
 from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
 from mia_actors.telemetry.logs import configure_logging, get_logger
-from mia_actors.telemetry.tracing import CONSUMER, AttributeValue, configure_tracing, flush_tracing, span
+from mia_actors.telemetry.tracing import (
+    CONSUMER,
+    AttributeValue,
+    common_resource,
+    configure_tracing,
+    flush_tracing,
+    span,
+)
 
 LIFELINE_CALLS = 16
 """One for each supervisor there has been."""
 CONTROL_CALLS = 4
 WORK_CALLS = 32
 """Calls a host accepts at a time; the child's `work_threads` says how many of them it serves at a time."""
+PART_WITHIN_S = 1.0
+"""A call may come before the part it is for; its supervisor may die before it says which."""
 EXIT_CODE_CRASH = 70
 TRACE_FILE = "traces.db"
 LOG_FOLDER = "logs"
@@ -177,11 +188,15 @@ class ChildHost:
         self._activity = Activity(self._clock)
         self._finished = threading.Event()
         self._part: _Part | None = None
+        self._served = threading.Condition()
+        """Guards `_serving`; told when the part is up, or never will be."""
         self._serving = False
         self._epoch = 0
         sys.path += [entry for entry in search_path if entry not in sys.path]
         for name in preload:
             importlib.import_module(name)
+        common_resource()
+        gc.freeze()  # what was imported stays: no collection in the life of the child looks at it again
         self._pulse = PulseSender(host_id, pulses, self._activity.stall)
 
     @ray.method(concurrency_group="lifeline")
@@ -216,8 +231,9 @@ class ChildHost:
         self._epoch = epoch
 
     @ray.method(concurrency_group="control")
-    def become(self, assignment: Assignment) -> Became | StartFailed:
-        """Builds and starts the child; the host is of no use when that fails."""
+    def become(self, part: bytes) -> Became | StartFailed:
+        """Takes a packed `Assignment`, builds and starts the child; the host is of no use when that fails."""
+        assignment: Assignment = unpacked(part)
         self._heed(assignment.epoch)
         received_s = self._clock.monotonic_s()
         directory = Path(assignment.directory)
@@ -228,17 +244,21 @@ class ChildHost:
             resource={INCARNATION: str(assignment.incarnation)},
         )
         try:
-            part = _Part(assignment, self._router, self._activity, self._finished)
-            self._part = part
+            playing = _Part(assignment, self._router, self._activity, self._finished)
+            with self._served:
+                self._part = playing
+                self._served.notify_all()
             _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
-            threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
-            part.child.start()
+            threading.excepthook = lambda died: playing.thread_died(died.exc_type, died.exc_value)
+            playing.child.start()
         except Declined as declined:
             return StartFailed(cause=str(declined), traceback="", declined=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
             get_logger(actor=assignment.child_id).exception("child.start_failed")
             return StartFailed(cause=_summary(error), traceback=traceback.format_exc())
-        self._serving = True
+        with self._served:
+            self._serving = True
+            self._served.notify_all()
         return Became(received_s=received_s, started_s=self._clock.monotonic_s())
 
     @ray.method(concurrency_group="control")
@@ -252,7 +272,9 @@ class ChildHost:
         part = self._part
         if part is None:
             return ""
-        part.closing = True
+        with self._served:
+            part.closing = True
+            self._served.notify_all()
         try:
             part.child.stop()
         except Exception as error:  # noqa: BLE001 - it is being ended either way
@@ -266,13 +288,23 @@ class ChildHost:
     def work(self, call: bytes) -> bytes:
         """Calls a public method of the child; takes a packed `Call`, returns a packed `Reply`.
 
-        An error of ours comes back inside the reply; any other exception is the caller's RayTaskError; a
-        violated invariant ends this process.
+        Made while the child starts, it waits for that. An error of ours comes back inside the reply; any other
+        exception is the caller's RayTaskError; a violated invariant ends this process.
         """
-        part = self._part
+        part = self._part if self._serving else self._started()
         if part is None or part.closing:
             return packed(CLOSED)
         return packed(part.answer(unpacked(call)))
+
+    def _started(self) -> _Part | None:
+        """The part once it serves or closes; None when nobody gave it one for `PART_WITHIN_S`.
+
+        A start has a limit of its own, at which the supervisor ends this process.
+        """
+        with self._served:
+            self._served.wait_for(lambda: self._part is not None, PART_WITHIN_S)
+            self._served.wait_for(lambda: self._part is None or self._serving or self._part.closing)
+            return self._part
 
 
 def _dump_stacks_on_signal(path: Path) -> None:

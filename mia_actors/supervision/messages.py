@@ -6,7 +6,7 @@ fifth of a round trip.
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -43,7 +43,7 @@ class Reply:
     error: Exception | None = None
 
 
-def packed(message: Call | Reply) -> bytes:
+def packed(message: "Call | Reply | Assignment") -> bytes:
     """As it travels."""
     return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
 
@@ -57,6 +57,8 @@ class Whereabouts(StrEnum):
     """What the supervisor knows of a child somebody asks for."""
 
     UP = "up"
+    STARTING = "starting"
+    """Its process is known; what it is asked now it answers once it is up."""
     COMING = "coming"
     """Not up yet; asking again is worth while."""
     GONE = "gone"
@@ -65,12 +67,33 @@ class Whereabouts(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The question where a child lives."""
+
+    child_id: str
+    newer_than: int
+    """Only an incarnation after this one will do."""
+    early: bool
+    """Whether one that has not started yet will do."""
+    known: frozenset[str]
+    """Ids of hosts whose handles whoever asks has already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Where a child lives now. `host` is the actor handle of its incarnation when it is up."""
+    """Where a child lives now. `host` is the actor handle of its incarnation when it is up or starting."""
 
     whereabouts: Whereabouts
     incarnation: int = 0
+    host_id: str = ""
     host: Any = None
+    """None also where whoever asked has the handle already."""
+    process: ProcessId | None = None
+    """Of the host; None where nobody knows it."""
+    node_id: str = ""
+    """Of the machine the process is on."""
+    spares: Mapping[str, Any] = field(default_factory=dict)
+    """Handles by id of hosts that wait for a part and that whoever asked does not have yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from mia_actors.supervision.snapshot import TreeSnapshot, write_tree
 from mia_actors.telemetry.logs import get_logger
 
 CLOSE_WITHIN_S = 10.0
+GATHER_S = 0.02
+"""What comes within it is written at once, when whoever waits for a restarted child has been served."""
 
 
 class Recorder:
@@ -20,6 +22,7 @@ class Recorder:
         self._directory = directory
         self._log = EventLog(directory)
         self._queue: queue.SimpleQueue[LoggedEvent | TreeSnapshot | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -29,6 +32,7 @@ class Recorder:
 
     def close(self) -> None:
         """Everything put before is on disk when it returns."""
+        self._closing.set()
         self._queue.put(None)
         self._thread.join(CLOSE_WITHIN_S)
 
@@ -36,6 +40,8 @@ class Recorder:
         open_to_more = True
         while open_to_more:
             items = [self._queue.get()]
+            if items != [None]:
+                self._closing.wait(GATHER_S)
             while not self._queue.empty():
                 items.append(self._queue.get())
             open_to_more = None not in items

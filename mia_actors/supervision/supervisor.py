@@ -18,6 +18,7 @@ messages in and wait for what comes of them.
 
 import heapq
 import itertools
+import math
 import os
 import queue
 import sys
@@ -40,7 +41,7 @@ from mia_actors.supervision.fleet import Fleet, HostHung, find_hosts
 from mia_actors.supervision.hang_watch import Hang
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
 from mia_actors.supervision.inbox import Launch, Message
-from mia_actors.supervision.messages import HostIdentity, Resolution, Whereabouts
+from mia_actors.supervision.messages import HostIdentity, Resolution, Search, Whereabouts
 from mia_actors.supervision.processes import boot_id, own_process
 from mia_actors.supervision.pulse import PulseAddress, PulseReceiver
 from mia_actors.supervision.ray_actors import unrestarted_actor
@@ -64,6 +65,8 @@ RESOLVE_CALLS = 64
 HALT_WITHIN_S = 10.0
 """The halt hook has this long; then the tree is stopped without its answer."""
 TAKEN_OVER = "supervisor.taken_over"
+PUBLISH_AFTER_S = 0.02
+"""The tree is for people; whoever waits for the restarted child comes first."""
 LOOK_EVERY_S = 1.0
 """Without messages the restarts in their windows are counted anew this often."""
 
@@ -100,6 +103,8 @@ class Supervisor:
         self._state = StateFile(directory)
         self._pulses = PulseReceiver(self._clock, self._tell_of_hang)
         self._turned_s = self._clock.monotonic_s()
+        self._publish_s = math.inf
+        """When the tree is to be shown as it is now."""
         self._successor = Successor(launch, epoch=epoch, actor=supervisor_actor)
         context = ray.get_runtime_context()
         self._handle = context.current_actor
@@ -182,13 +187,13 @@ class Supervisor:
             return self._conductor.machine.count_children(supervisor_id)
 
     @ray.method(concurrency_group="resolve")
-    def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
-        """Where a child lives; waits at most `timeout_s` for an incarnation after `newer_than`."""
+    def resolve(self, search: Search, timeout_s: float) -> Resolution:
+        """Where a child lives; waits at most `timeout_s` for one that will do."""
         found = Resolution(whereabouts=Whereabouts.COMING)
 
         def is_settled() -> bool:
             nonlocal found
-            found = self._conductor.resolve(child_id, newer_than)
+            found = self._conductor.resolve(search)
             return found.whereabouts is not Whereabouts.COMING
 
         with self._changed:
@@ -308,7 +313,8 @@ class Supervisor:
                 with self._changed:
                     self._conductor.take(message)
                     self._changed.notify_all()
-            if self._inbox.empty() and (message is not None or self._is_outdated()):
+                self._publish_s = min(self._publish_s, self._turned_s + PUBLISH_AFTER_S)
+            if self._turned_s >= self._publish_s or (message is None and self._is_outdated()):
                 self._publish()
         self._successor.end()
         self._publish()
@@ -327,10 +333,11 @@ class Supervisor:
 
     def _next(self) -> Message | None:
         """The next message or due timer; None after a while without any."""
-        wait_s = LOOK_EVERY_S
+        now_s = self._clock.monotonic_s()
+        wait_s = min(LOOK_EVERY_S, max(0.0, self._publish_s - now_s))
         if self._timers:
-            wait_s = min(wait_s, self._timers[0][0] - self._clock.monotonic_s())
-            if wait_s <= 0:
+            wait_s = min(wait_s, self._timers[0][0] - now_s)
+            if wait_s <= 0 and self._timers[0][0] <= now_s:
                 return heapq.heappop(self._timers)[2]
         try:
             return self._inbox.get(timeout=wait_s)
@@ -355,6 +362,7 @@ class Supervisor:
         said = None
         if outcome is not None:
             said = f"gave up: {outcome.cause}" if outcome.gave_up else "stopped"
+        self._publish_s = math.inf
         with self._changed:
             self._version += 1
             self._snapshot = TreeSnapshot(

@@ -23,7 +23,8 @@ from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
 from mia_actors.supervision.ray_actors import create_on_node, when_done
 from mia_actors.supervision.ray_runtime import ray_failure
-from mia_actors.supervision.ref import Ref, SupervisorRouter
+from mia_actors.supervision.ref import Ref
+from mia_actors.supervision.router import SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
 from mia_actors.supervision.succession import epoch_of, supervisor_name

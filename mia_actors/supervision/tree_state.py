@@ -1,10 +1,11 @@
 """What a supervisor writes down before it acts, so that another one can go on where it died.
 
-Guarantees: the file is on disk, whole, before anything it tells of is done; no life (child and incarnation)
-is ever given out twice within a session; what was stopped by a person or ended for good stays so.
+Guarantees: what it tells is written, whole, before anything of it is done, and outlives the supervisor; no life
+(child and incarnation) is ever given out twice within a session; what was stopped by a person or ended for good
+stays so.
 """
 
-import os
+from io import BufferedWriter
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +16,9 @@ from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorN
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.tree import Tree
 
-STATE_FILE = "supervisor_state.json"
+STATE_FILE = "supervisor_state.jsonl"
+LENGTH_MAX = 1_000_000
+"""Bytes after which the file begins anew."""
 
 
 class AddedChild(BaseModel):
@@ -136,11 +139,16 @@ def _put_off(tree: Tree, node: Node, due_s: float | None) -> None:
 
 
 class StateFile:
-    """The file of one session. Used by one thread."""
+    """The file of one session: a line for each state, the last whole one counts. Used by one thread.
+
+    What was written outlives every process. It need not outlive the machine: no process of a session does, and
+    no later session reads it. A line cut short by a death was never acted upon.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / STATE_FILE
         self._written: TreeState | None = None
+        self._file: BufferedWriter | None = None
 
     def read(self) -> TreeState | None:
         """What was written last; None when nothing ever was.
@@ -149,20 +157,32 @@ class StateFile:
             PermanentError: the file is damaged.
         """
         try:
-            return TreeState.model_validate_json(self._path.read_bytes())
+            whole = self._path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return None
+        try:
+            return TreeState.model_validate_json(whole[-1]) if whole else None
         except ValueError as error:
             raise PermanentError(f"{self._path}: damaged ({error}); no supervisor can take over") from error
 
     def write(self, state: TreeState) -> None:
-        """On disk when it returns; nothing is done when it says what is there already."""
+        """With the kernel when it returns; nothing is done when it says what is there already."""
         if state == self._written:
             return
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(state.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        line = state.model_dump_json().encode() + b"\n"
+        if self._file is None or self._file.tell() + len(line) > LENGTH_MAX:
+            self._begin(line)
+        else:
+            self._file.write(line)
+            self._file.flush()
         self._written = state
+
+    def _begin(self, line: bytes) -> None:
+        """Replaces the file by one with this line: a reader sees the old one or the new one."""
+        if self._file is not None:
+            self._file.close()
+        fresh = self._path.with_suffix(".new")
+        self._file = fresh.open("wb")
+        self._file.write(line)
+        self._file.flush()
+        fresh.replace(self._path)

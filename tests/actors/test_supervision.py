@@ -272,7 +272,7 @@ def test_when_nobody_can_take_over_everything_is_ended(
     system = start_system(tree_of("a", "b"), hosts=1)
     eventually(lambda: system.tree().spares and system.tree().standby)
     tree = system.tree()
-    (tmp_path / "supervisor_state.json").write_text("no longer what it was")
+    (tmp_path / "supervisor_state.jsonl").write_text("no longer what it was\n")
     os.kill(tree.supervisor.pid, signal.SIGKILL)
     assert "nobody took over" in eventually(lambda: system.failed, 60)
     assert all_gone(tree)

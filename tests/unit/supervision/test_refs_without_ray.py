@@ -17,8 +17,10 @@ class FakeRouter:
         self._clock = clock
         self._answers = list(answers)
         self.asked: list[tuple[str, int, float]] = []
+        self.early: list[bool] = []
 
-    def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
+    def resolve(self, child_id: str, newer_than: int, timeout_s: float, *, early: bool) -> Resolution:
+        self.early.append(early)
         self.asked.append((child_id, newer_than, timeout_s))
         self._clock.sleep_s(min(timeout_s, 2.0))
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
