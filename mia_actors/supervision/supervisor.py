@@ -159,6 +159,8 @@ class Supervisor:
     def changes(self, after_version: int, timeout_s: float) -> TreeSnapshot:
         """The tree as soon as it is newer than `after_version`, or as it is after `timeout_s`."""
         with self._changed:
+            if self._publish_s < math.inf:
+                self._publish()
             self._changed.wait_for(lambda: self._version > after_version, timeout_s)
         return self._seen()
 
@@ -358,33 +360,34 @@ class Supervisor:
         return seen is None or seen.root != self._view() or seen.standby != self._successor.view()
 
     def _publish(self) -> None:
+        with self._changed:
+            self._publish_s = math.inf
+            self._version += 1
+            self._snapshot = self._look()
+            self._changed.notify_all()
+            self._recorder.put(self._snapshot)
+
+    def _look(self) -> TreeSnapshot:
         conductor, outcome = self._conductor, self._conductor.machine.outcome
         said = None
         if outcome is not None:
             said = f"gave up: {outcome.cause}" if outcome.gave_up else "stopped"
-        self._publish_s = math.inf
-        with self._changed:
-            self._version += 1
-            self._snapshot = TreeSnapshot(
-                version=self._version,
-                time_ns=self._clock.now_ns(),
-                boot_id=boot_id(),
-                namespace=self._launch.namespace,
-                supervisor=process_view(self._identity),
-                epoch=self._epoch,
-                standby=self._successor.view(),
-                root=self._view(),
-                spares=tuple(
-                    process_view(host.identity)
-                    for host in conductor.fleet.spares()
-                    if host.identity is not None
-                ),
-                hosts_coming=conductor.fleet.coming(),
-                halt_requested=conductor.halt_requested,
-                outcome=said,
-            )
-            self._changed.notify_all()
-        self._recorder.put(self._snapshot)
+        return TreeSnapshot(
+            version=self._version,
+            time_ns=self._clock.now_ns(),
+            boot_id=boot_id(),
+            namespace=self._launch.namespace,
+            supervisor=process_view(self._identity),
+            epoch=self._epoch,
+            standby=self._successor.view(),
+            root=self._view(),
+            spares=tuple(
+                process_view(host.identity) for host in conductor.fleet.spares() if host.identity is not None
+            ),
+            hosts_coming=conductor.fleet.coming(),
+            halt_requested=conductor.halt_requested,
+            outcome=said,
+        )
 
     def _seen(self) -> TreeSnapshot:
         with self._changed:

@@ -350,6 +350,7 @@ def test_a_restart_leaves_its_window_in_the_tree_file_too(
     assert system.ref("a").ask("who")[0] == 2
     assert system.tree().root.restarts_in_window == 1
     eventually(lambda: (tree := read_tree(tmp_path)) and tree.root.restarts_in_window == 0)
+    eventually(lambda: (now := system.tree()).hosts_coming == 0 and now.standby is not None)
     version = system.tree().version
     CLOCK.sleep_s(1.5)
     assert system.tree().version <= version + 1, "an idle tree is not written again and again"
