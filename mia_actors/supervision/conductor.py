@@ -4,13 +4,13 @@ It waits for nothing: whatever takes time happens elsewhere and comes back as a 
 """
 
 import signal
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from mia_actors.core.clock import Clock
+from mia_actors.supervision.casting import SPARE_LIMITS, Casting, HostWatch, limits_of
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
     CallAnswered,
@@ -55,37 +55,22 @@ from mia_actors.supervision.fleet import (
     HostReady,
     HostStopped,
 )
-from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
-from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Resolution, Search, Whereabouts
+from mia_actors.supervision.messages import Became, HostIdentity, Resolution, Search, Whereabouts
 from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
-from mia_actors.supervision.spec import Standby
 from mia_actors.supervision.tree_state import TreeState
 
 REFILL_AFTER_S = 0.1
 """Making a process costs the supervisor milliseconds that whoever waits for the restarted child would pay."""
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
-SPARE_LIMITS = Limits(alive_within_s=10.0, progress_within_s=None)
 LOST_WITH_SUPERVISOR = "lost while its supervisor died"
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
     {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
 )
-
-
-class HostWatch(Protocol):
-    """Watches hosts for signs of life and progress; tells by `HostHung`."""
-
-    def expect(self, host_id: str, limits: Limits) -> None:
-        """From now on the host is held to these limits."""
-        ...
-
-    def forget(self, host_id: str) -> None:
-        """The host is being ended."""
-        ...
 
 
 class Conductor:
@@ -108,9 +93,10 @@ class Conductor:
     ) -> None:
         self.machine = TreeMachine.resumed(launch.tree, state) if state else TreeMachine(launch.tree)
         self.fleet = fleet
+        self.casting = Casting(
+            launch, epoch=epoch, nodes=self.machine.nodes, fleet=fleet, watch=watch, clock=clock
+        )
         self.halt_requested: str | None = None
-        self.playing: dict[str, Host] = {}
-        """Hosts by the child they play or played, until they are buried."""
         self._launch = launch
         self._epoch = epoch
         self._write_ahead = write_ahead
@@ -120,7 +106,6 @@ class Conductor:
         self._call_halt = call_halt
         self._answer = answer
         self._watch = watch
-        self._waiting: deque[tuple[StartChild, float]] = deque()
         self._lost_s: dict[str, float] = {}
         self._logged = NOTHING_TO_SAY
 
@@ -131,9 +116,7 @@ class Conductor:
 
     def begin(self) -> None:
         """Starts all processes at once, then the tree."""
-        children = sum(isinstance(node, ChildNode) for node in self.machine.nodes.values())
-        for _ in range(children + self._launch.pool.hosts):
-            self.fleet.create()
+        self.casting.begin()
         self._feed(StartTree())
 
     def take_over(self, found: Sequence[FoundHost], *, stopping: bool) -> None:
@@ -144,7 +127,7 @@ class Conductor:
             if (
                 isinstance(node, ChildNode)
                 and node.state is NodeState.UP
-                and node.node_id not in self.playing
+                and node.node_id not in self.casting.playing
             ):
                 lost = ChildExited(
                     child_id=node.node_id,
@@ -165,9 +148,9 @@ class Conductor:
             host.child_id, host.incarnation = node.node_id, identity.incarnation
             present = identity.incarnation == node.incarnation and node.state is NodeState.UP
             if present:
-                self.playing[node.node_id] = host
+                self.casting.playing[node.node_id] = host
             if present and identity.initialised:
-                self._watch.expect(host.host_id, _limits(node))
+                self._watch.expect(host.host_id, limits_of(node.spec))
                 return
         elif identity.child_id is None:
             self._watch.expect(host.host_id, SPARE_LIMITS)
@@ -226,7 +209,7 @@ class Conductor:
         if node.incarnation > search.newer_than and (
             is_up or (search.early and node.state is NodeState.STARTING)
         ):
-            host = self.playing.get(node.node_id)
+            host = self.casting.playing.get(node.node_id)
             if host is not None and host.incarnation == node.incarnation and _serves(host):
                 return self._found(host, Whereabouts.UP if is_up else Whereabouts.STARTING, search)
         if self.machine.outcome is not None or (not is_up and is_gone(node)):
@@ -251,7 +234,7 @@ class Conductor:
 
     def kill(self, child_id: str, signal_number: int) -> bool:
         """Sends a signal to a child's process by hand; False when it has none."""
-        host = self.playing.get(child_id)
+        host = self.casting.playing.get(child_id)
         if host is None or host.identity is None:
             return False
         if signal_number == signal.SIGKILL:
@@ -272,10 +255,9 @@ class Conductor:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case StartChild():
-                self._waiting.append((effect, self._clock.monotonic_s()))
-                self._hand_out()
+                self.casting.start(effect)
             case StopChild():
-                host = self._host_of(effect)
+                host = self.casting.host_of(effect.child_id, effect.incarnation)
                 if host is not None:
                     self.fleet.stop(host)
             case KillChild():
@@ -295,14 +277,12 @@ class Conductor:
                 assert_never(effect)
 
     def _kill(self, effect: KillChild) -> None:
-        host = self._host_of(effect)
+        host = self.casting.host_of(effect.child_id, effect.incarnation)
         if host is not None:
             host.end(ExitReason.KILLED, "killed by its supervisor")
             self._bury(host)
             return
-        self._waiting = deque(
-            (start, since_s) for start, since_s in self._waiting if start.child_id != effect.child_id
-        )
+        self.casting.cancel(effect.child_id)
         killed = ChildExited(
             child_id=effect.child_id,
             incarnation=effect.incarnation,
@@ -310,10 +290,6 @@ class Conductor:
             cause="stopped before it had a process",
         )
         self._post(killed, 0.0)
-
-    def _host_of(self, effect: StopChild | KillChild) -> Host | None:
-        host = self.playing.get(effect.child_id)
-        return host if host is not None and host.incarnation == effect.incarnation else None
 
     def _log(self, report: Report) -> None:
         base = self._logged if report.fact in ABOUT_A_PROCESS else NOTHING_TO_SAY
@@ -338,60 +314,11 @@ class Conductor:
         self._watch.forget(host.host_id)
         self.fleet.bury(host, stacks=stacks)
 
-    # --- processes for children ---
-
-    def _hand_out(self) -> None:
-        """Gives parts to free hosts, the longest waiting first, and starts what is missing."""
-        kept: deque[tuple[StartChild, float]] = deque()
-        while self._waiting:
-            start, since_s = self._waiting.popleft()
-            host = self.fleet.host_for(start.child_id)
-            if host is None or (host.reserved_for is None and self._is_cold(start)):
-                kept.append((start, since_s))
-            else:
-                self._assign(host, start, since_s)
-        self._waiting = kept
-        reserved = {host.reserved_for for host in self.fleet.hosts.values()}
-        for start, _ in kept:
-            if self._is_cold(start) and start.child_id not in reserved:
-                self.fleet.create(reserved_for=start.child_id)
-        for _ in range(sum(not self._is_cold(start) for start, _ in kept) - self.fleet.coming()):
-            self.fleet.create()
-
-    def _is_cold(self, start: StartChild) -> bool:
-        """Whether this life is to have a new process; the first lives all share those begun at the start."""
-        return start.incarnation > 1 and self._node(start.child_id).spec.standby is Standby.COLD
-
-    def _assign(self, host: Host, start: StartChild, since_s: float) -> None:
-        spec = self._node(start.child_id).spec
-        self.playing[start.child_id] = host
-        assignment = Assignment(
-            child_id=start.child_id,
-            incarnation=start.incarnation,
-            run=spec.run,
-            settings=spec.settings,
-            session=self._launch.session,
-            directory=self._launch.directory,
-            epoch=self._epoch,
-        )
-        self._watch.expect(host.host_id, _limits(self._node(start.child_id)).starting())
-        self.fleet.assign(host, assignment, since_s)
+    # --- from the processes ---
 
     def _refill(self) -> None:
-        """Brings the pool to its size in the background."""
-        if self.machine.outcome is not None or self.machine.root.state is NodeState.STOPPING:
-            return
-        waiting = sum(not self._is_cold(start) for start, _ in self._waiting)
-        for _ in range(self._launch.pool.hosts + waiting - len(self.fleet.spares()) - self.fleet.coming()):
-            self.fleet.create()
-
-    def _node(self, child_id: str) -> ChildNode:
-        node = self.machine.nodes[child_id]
-        if not isinstance(node, ChildNode):
-            raise TypeError(f"{child_id} is a supervisor")
-        return node
-
-    # --- from the processes ---
+        if self.machine.outcome is None and self.machine.root.state is not NodeState.STOPPING:
+            self.casting.refill()
 
     def _host_ready(self, message: HostReady) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -403,15 +330,13 @@ class Conductor:
             host.burying = False  # Ray was asked to kill it before its process was known
             self._bury(host)
         else:
-            self._hand_out()
+            self.casting.hand_out()
 
     def _host_failed(self, message: HostFailed) -> None:
         host = self.fleet.hosts.pop(message.host_id, None)
         if host is None or self.machine.outcome is not None:
             return
-        waiting = next(
-            (start for start, _ in self._waiting if host.reserved_for in {None, start.child_id}), None
-        )
+        waiting = self.casting.forsaken(host)
         self._record(
             LoggedEvent(
                 time_ns=self._clock.now_ns(),
@@ -424,7 +349,6 @@ class Conductor:
         if waiting is None:
             self._post(Refill(), REFILL_RETRY_S)
             return
-        self._waiting = deque(item for item in self._waiting if item[0] is not waiting)
         cause = f"no process: {message.cause}"
         self._feed(ChildStartFailed(child_id=waiting.child_id, incarnation=waiting.incarnation, cause=cause))
 
@@ -437,7 +361,7 @@ class Conductor:
             host.failure = outcome
             self._bury(host)
             return
-        self._watch.expect(host.host_id, _limits(self._node(host.child_id)))
+        self._watch.expect(host.host_id, limits_of(self.casting.child(host.child_id).spec))
         lost_s = self._lost_s.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
@@ -489,7 +413,7 @@ class Conductor:
         if host.child_id is None:
             self._refill()
             return
-        self.playing.pop(host.child_id, None)
+        self.casting.playing.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
             node=host.child_id,
@@ -532,10 +456,6 @@ class Conductor:
 
 def _serves(host: Host) -> bool:
     return not host.burying and host.identity is not None and host.identity.process.alive()
-
-
-def _limits(node: ChildNode) -> Limits:
-    return Limits(alive_within_s=node.spec.alive_within_s, progress_within_s=node.spec.progress_within_s)
 
 
 def _ms(duration_s: float) -> float:

@@ -270,7 +270,7 @@ class Supervisor:
                 node=self._launch.tree.id,
                 incarnation=self._epoch,
                 event=TAKEN_OVER,
-                cause=f"epoch {state.epoch} died; {len(self._conductor.playing)} children adopted",
+                cause=f"epoch {state.epoch} died; {len(self._conductor.casting.playing)} children adopted",
                 pid=self._identity.process.pid,
                 start_ms=took_ms,
             )
@@ -352,7 +352,7 @@ class Supervisor:
 
     def _view(self) -> SupervisorView:
         conductor = self._conductor
-        return view_of(conductor.machine.root, conductor.playing, self._clock.monotonic_s())
+        return view_of(conductor.machine.root, conductor.casting.playing, self._clock.monotonic_s())
 
     def _is_outdated(self) -> bool:
         """Whether something changed without a message: restarts leave their window, who stands by comes and goes."""
