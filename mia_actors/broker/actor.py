@@ -109,6 +109,7 @@ class Broker:
         self._connect()
         self._keeper = threading.Thread(target=self._keep_connected, name="keeper", daemon=True)
         self._keeper.start()
+        self._context.armed()
 
     def stop(self) -> None:
         """Ends the session; orders at the broker stay as they are."""

@@ -105,6 +105,7 @@ class ExecutorActor:
             entry_age_max_s=self._settings.entry_age_max_s,
         )
         self._executor.reconcile()
+        self._context.armed()
 
     def stop(self) -> None:
         """Closes the journal."""

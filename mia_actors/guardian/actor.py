@@ -168,6 +168,7 @@ class Guardian:
             with self._evaluated:
                 self._evaluated_until_ns = bar.end_ns
                 self._evaluated.notify_all()
+            self._context.armed()
         gate.acknowledge(bar.end_ns)
 
     def _publish(self, latch: Latch, assessment: Assessment) -> None:
@@ -228,7 +229,9 @@ class Guardian:
             now_ns=self._context.clock.now_ns,
         )
         newest = session.last_bar()
-        if newest is not None:
+        if newest is None:
+            self._context.armed()  # there is nothing to judge yet
+        else:
             self._events.put(newest)
 
     def _reopen(self) -> None:

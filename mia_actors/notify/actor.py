@@ -63,8 +63,7 @@ def notice_of(session_id: str, number: int, event: LoggedEvent) -> Notice | None
     orderly = event.event == "child.exited" and event.reason in {"normal", "shutdown"}
     if orderly or (event.event not in TOLD and not restarted):
         return None
-    took = [event.decide_ms, event.promote_ms, event.start_ms]
-    total_ms = sum(part for part in took if part is not None)
+    total_ms = sum(took_ms for _, took_ms in event.phases)
     return notice(
         f"{session_id}-{number}",
         Channel.ALERTS,

@@ -39,6 +39,10 @@ class Declined(Exception):
     """Raised by `start`: the child has nothing to do and wants no process."""
 
 
+def _nobody_asks() -> None:
+    """For contexts made without a host."""
+
+
 class ChildContext:
     """What a child may know of the tree it lives in."""
 
@@ -51,6 +55,7 @@ class ChildContext:
         clock: Clock,
         refs: Callable[[str], Ref],
         finish: Callable[[], None],
+        arm: Callable[[], None] = _nobody_asks,
         crash: Callable[[BaseException], NoReturn],
         activity: Activity | None = None,
     ) -> None:
@@ -62,6 +67,7 @@ class ChildContext:
         self._refs = refs
         self._activity = activity or Activity(clock)
         self._finish = finish
+        self._arm = arm
         self._crash = crash
 
     def ref(self, child_id: str) -> Ref:
@@ -78,6 +84,13 @@ class ChildContext:
     def loop(self, name: str) -> AbstractContextManager[None]:
         """Has the loop that runs inside it watched: it must report `progress` at least every `progress_within_s`."""
         return self._activity.doing(name)
+
+    def armed(self) -> None:
+        """This child is ready for everything, such as having reconciled with a broker; from any thread, once.
+
+        One with `armed_within_s` is killed and restarted if it does not say so in time.
+        """
+        self._arm()
 
     def finish(self) -> None:
         """Ends this child in an orderly way: a transient or temporary child is not restarted after it.

@@ -15,38 +15,29 @@ from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
     CallAnswered,
     CallHalt,
+    ChildArmed,
     ChildDeclined,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
-    DeleteChildCall,
     Effect,
     Event,
     ExitReason,
     Fact,
-    HaltHandled,
-    HoldChildCall,
     KillChild,
-    ReleaseChildCall,
     Report,
-    RestartChildCall,
-    RetryDue,
     SetTimer,
     StartChild,
-    StartChildCall,
-    StartCopyCall,
-    StartOverdue,
     StartTree,
     StopChild,
-    StopOverdue,
     StopTree,
-    TerminateChildCall,
     TreeDown,
 )
 from mia_actors.supervision.fleet import (
     Fleet,
     FoundHost,
     Host,
+    HostArmed,
     HostBecame,
     HostBuried,
     HostFailed,
@@ -54,6 +45,7 @@ from mia_actors.supervision.fleet import (
     HostLost,
     HostReady,
     HostStopped,
+    News,
 )
 from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
@@ -69,7 +61,7 @@ REFILL_RETRY_S = 5.0
 LOST_WITH_SUPERVISOR = "lost while its supervisor died"
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
-    {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
+    {Fact.CHILD_ARMED, Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
 )
 
 
@@ -151,6 +143,7 @@ class Conductor:
                 self.casting.playing[node.node_id] = host
             if present and identity.initialised:
                 self._watch.expect(host.host_id, limits_of(node.spec))
+                self._await_armed(host, node)
                 return
         elif identity.child_id is None:
             self._watch.expect(host.host_id, SPARE_LIMITS)
@@ -160,45 +153,33 @@ class Conductor:
 
     def take(self, message: Message) -> None:
         """Deals with one message."""
-        match message:
+        if isinstance(message, Refill):
+            self._refill()
+        elif isinstance(message, News):
+            self._take_news(message)
+        else:
+            self._feed(message)
+
+    def _take_news(self, news: News) -> None:
+        match news:
             case HostReady():
-                self._host_ready(message)
+                self._host_ready(news)
             case HostFailed():
-                self._host_failed(message)
+                self._host_failed(news)
             case HostBecame():
-                self._host_became(message)
+                self._host_became(news)
+            case HostArmed():
+                self._host_armed(news)
             case HostStopped():
-                self._host_stopped(message)
+                self._host_stopped(news)
             case HostLost():
-                self._host_lost(message)
+                self._host_lost(news)
             case HostHung():
-                self._host_hung(message)
+                self._host_hung(news)
             case HostBuried():
-                self._host_buried(message)
-            case Refill():
-                self._refill()
-            case (
-                StartTree()
-                | StopTree()
-                | ChildStarted()
-                | ChildStartFailed()
-                | ChildDeclined()
-                | ChildExited()
-                | HaltHandled()
-                | StartOverdue()
-                | StopOverdue()
-                | RetryDue()
-                | StartChildCall()
-                | StartCopyCall()
-                | TerminateChildCall()
-                | RestartChildCall()
-                | DeleteChildCall()
-                | HoldChildCall()
-                | ReleaseChildCall()
-            ):
-                self._feed(message)
+                self._host_buried(news)
             case _:
-                assert_never(message)
+                assert_never(news)
 
     def resolve(self, search: Search) -> Resolution:
         """Where a child is now; a process the kernel has ended is not up, even if its lifeline is silent yet."""
@@ -280,7 +261,8 @@ class Conductor:
         host = self.casting.host_of(effect.child_id, effect.incarnation)
         if host is not None:
             host.end(ExitReason.KILLED, "killed by its supervisor")
-            self._bury(host)
+            node = self.casting.child(effect.child_id)
+            self._bury(host, stacks=node.start_overdue or node.arm_overdue)
             return
         self.casting.cancel(effect.child_id)
         killed = ChildExited(
@@ -361,7 +343,10 @@ class Conductor:
             host.failure = outcome
             self._bury(host)
             return
-        self._watch.expect(host.host_id, limits_of(self.casting.child(host.child_id).spec))
+        node = self.casting.child(host.child_id)
+        self._watch.expect(host.host_id, limits_of(node.spec))
+        host.started_s = outcome.started_s
+        ready_s = max(host.ready_s, host.decided_s)
         lost_s = self._lost_s.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
@@ -370,11 +355,30 @@ class Conductor:
             event="",
             pid=host.identity.process.pid if host.identity else 0,
             decide_ms=None if lost_s is None else _ms(host.decided_s - lost_s),
-            promote_ms=_ms(outcome.received_s - host.decided_s),
-            start_ms=_ms(outcome.started_s - outcome.received_s),
+            spawn_ms=_ms(ready_s - host.decided_s) if ready_s > host.decided_s else None,
+            promote_ms=_ms(outcome.received_s - ready_s),
+            import_ms=_ms(outcome.imported_s - outcome.received_s),
+            construct_ms=_ms(outcome.constructed_s - outcome.imported_s),
+            start_ms=_ms(outcome.started_s - outcome.constructed_s),
         )
         self._feed(ChildStarted(child_id=host.child_id, incarnation=host.incarnation), about)
+        self._await_armed(host, node)
         self._post(Refill(), REFILL_AFTER_S)
+
+    def _await_armed(self, host: Host, node: ChildNode) -> None:
+        if node.spec.armed_within_s is not None and not node.armed:
+            self.fleet.await_armed(host)
+
+    def _host_armed(self, message: HostArmed) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or host.child_id is None or host.burying:
+            return
+        about = replace(
+            NOTHING_TO_SAY,
+            pid=host.identity.process.pid if host.identity else 0,
+            armed_ms=None if host.started_s is None else _ms(message.at_s - host.started_s),
+        )
+        self._feed(ChildArmed(child_id=host.child_id, incarnation=host.incarnation), about)
 
     def _host_stopped(self, message: HostStopped) -> None:
         host = self.fleet.hosts.get(message.host_id)

@@ -46,6 +46,14 @@ class ChildStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildArmed:
+    """The child is ready for everything: it has reconciled with whatever it has to agree with."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildStartFailed:
     """The child did not come up, and its process is certain to be gone."""
 
@@ -76,6 +84,14 @@ class ChildExited:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOverdue:
     """Timer: the child had time enough to start."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmOverdue:
+    """Timer: the child had time enough to be armed."""
 
     child_id: str
     incarnation: int
@@ -180,7 +196,7 @@ Call: TypeAlias = (
     | HoldChildCall
     | ReleaseChildCall
 )
-TimerEvent: TypeAlias = StartOverdue | StopOverdue | RetryDue
+TimerEvent: TypeAlias = StartOverdue | ArmOverdue | StopOverdue | RetryDue
 Event: TypeAlias = (
     StartTree
     | StopTree
@@ -188,6 +204,7 @@ Event: TypeAlias = (
     | ChildStartFailed
     | ChildDeclined
     | ChildExited
+    | ChildArmed
     | HaltHandled
     | TimerEvent
     | Call
@@ -249,6 +266,7 @@ class Fact(StrEnum):
     AUTO_SHUTDOWN = "supervision.auto_shutdown"
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"
+    CHILD_ARMED = "child.armed"
     CHILD_START_FAILED = "child.start_failed"
     CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"

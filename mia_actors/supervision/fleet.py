@@ -62,6 +62,14 @@ class HostBecame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostArmed:
+    """A host's child is armed since `at_s`."""
+
+    host_id: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostStopped:
     """A host's child has drained, or there was a problem with it."""
 
@@ -94,7 +102,9 @@ class HostHung:
     cause: str
 
 
-News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostHung | HostBuried
+News: TypeAlias = (
+    HostReady | HostFailed | HostBecame | HostArmed | HostStopped | HostLost | HostHung | HostBuried
+)
 
 
 @dataclass(slots=True)
@@ -109,6 +119,10 @@ class Host:
     incarnation: int = 0
     decided_s: float = 0.0
     """When its child was to be started."""
+    ready_s: float = 0.0
+    """When it first answered."""
+    started_s: float | None = None
+    """When its child had started; None where another supervisor saw that."""
     kill_asked_s: float | None = None
     lost_s: float | None = None
     failure: StartFailed | None = None
@@ -228,7 +242,7 @@ class Fleet:
 
     def met(self, host: Host, identity: HostIdentity) -> None:
         """A host has said who it is: from now on its death is told by the kernel too, where it is ours to ask."""
-        host.identity = identity
+        host.identity, host.ready_s = identity, self._clock.monotonic_s()
         if identity.node_id == self._node_id:
             self._deaths.add(host.host_id, identity.process)
 
@@ -280,6 +294,15 @@ class Fleet:
                 self._log.warning("host.become_failed", host=host.host_id, error=repr(error))
 
         when_done(host.handle.become.remote(packed(assignment)), became)
+
+    def await_armed(self, host: Host) -> None:
+        """`HostArmed` follows when its child is armed, which it may be already."""
+
+        def armed(at_s: float | None, _: BaseException | None) -> None:
+            if at_s is not None:
+                self._tell(HostArmed(host_id=host.host_id, at_s=at_s))
+
+        when_done(host.handle.await_armed.remote(), armed)
 
     def stop(self, host: Host) -> None:
         """Asks the child to drain; `HostStopped` follows, or `HostLost` when it dies over it."""

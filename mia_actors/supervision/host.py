@@ -13,7 +13,7 @@ import pickle
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -58,8 +58,8 @@ from mia_actors.telemetry.tracing import (
     span,
 )
 
-LIFELINE_CALLS = 16
-"""One for each supervisor there has been."""
+LIFELINE_CALLS = 32
+"""Two for each supervisor there has been."""
 CONTROL_CALLS = 4
 WORK_CALLS = 32
 """Calls a host accepts at a time; the child's `work_threads` says how many of them it serves at a time."""
@@ -80,17 +80,23 @@ class _Part:
     """A child in its host: the object, its slots, and how it ends."""
 
     def __init__(
-        self, assignment: Assignment, router: Router, activity: Activity, finished: threading.Event
+        self,
+        assignment: Assignment,
+        *,
+        router: Router,
+        activity: Activity,
+        finish: Callable[[], None],
+        arm: Callable[[], None],
     ) -> None:
         self.assignment = assignment
         self.closing = False
         self._clock = SystemClock()
         self._activity = activity
-        self._finished = finished
         self._router = router
         self._refs: dict[str, Ref] = {}
         self._log = get_logger(actor=assignment.child_id, incarnation=assignment.incarnation)
         child_class = load_class(assignment.run)
+        self.imported_s = self._clock.monotonic_s()
         settings = parse_settings(settings_model(child_class), assignment.settings)
         context = ChildContext(
             child_id=assignment.child_id,
@@ -99,7 +105,8 @@ class _Part:
             clock=self._clock,
             refs=self._ref,
             activity=activity,
-            finish=finished.set,
+            finish=finish,
+            arm=arm,
             crash=self.crash,
         )
         self.child: Any = child_class(settings, context)
@@ -187,6 +194,8 @@ class ChildHost:
         self._clock = SystemClock()
         self._activity = Activity(self._clock)
         self._finished = threading.Event()
+        self._armed = threading.Event()
+        self._armed_s = 0.0
         self._part: _Part | None = None
         self._served = threading.Condition()
         """Guards `_serving`; told when the part is up, or never will be."""
@@ -204,6 +213,17 @@ class ChildHost:
         """Returns when the child has finished in an orderly way, and otherwise never."""
         self._finished.wait()
         flush_tracing()
+
+    @ray.method(concurrency_group="lifeline")
+    def await_armed(self) -> float:
+        """Returns when the child says that it is armed: the moment, on the machine-wide monotonic clock."""
+        self._armed.wait()
+        return self._armed_s
+
+    def _arm(self) -> None:
+        if not self._armed.is_set():
+            self._armed_s = self._clock.monotonic_s()
+            self._armed.set()
 
     @ray.method(concurrency_group="control")
     def identity(self) -> HostIdentity:
@@ -243,12 +263,19 @@ class ChildHost:
             store=directory / TRACE_FILE,
             resource={INCARNATION: str(assignment.incarnation)},
         )
+        _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
         try:
-            playing = _Part(assignment, self._router, self._activity, self._finished)
+            playing = _Part(
+                assignment,
+                router=self._router,
+                activity=self._activity,
+                finish=self._finished.set,
+                arm=self._arm,
+            )
+            constructed_s = self._clock.monotonic_s()
             with self._served:
                 self._part = playing
                 self._served.notify_all()
-            _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
             threading.excepthook = lambda died: playing.thread_died(died.exc_type, died.exc_value)
             playing.child.start()
         except Declined as declined:
@@ -259,7 +286,12 @@ class ChildHost:
         with self._served:
             self._serving = True
             self._served.notify_all()
-        return Became(received_s=received_s, started_s=self._clock.monotonic_s())
+        return Became(
+            received_s=received_s,
+            imported_s=playing.imported_s,
+            constructed_s=constructed_s,
+            started_s=self._clock.monotonic_s(),
+        )
 
     @ray.method(concurrency_group="control")
     def stop(self, epoch: int) -> str:

@@ -58,7 +58,7 @@ class Lifecycle:
             parent.significant[node.node_id] = node
         if isinstance(node, ChildNode):
             node.incarnation += 1
-            node.start_overdue = False
+            node.start_overdue = node.arm_overdue = node.armed = False
             child_id, incarnation = node.node_id, node.incarnation
             overdue = StartOverdue(child_id=child_id, incarnation=incarnation)
             tree.effects.append(StartChild(child_id=child_id, incarnation=incarnation))

@@ -36,10 +36,12 @@ runs.
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Self, assert_never
+from typing import Self, TypeAlias, assert_never
 
 from mia_actors.supervision.administration import Administration, ChildCounts, ChildEntry
 from mia_actors.supervision.events import (
+    ArmOverdue,
+    ChildArmed,
     ChildDeclined,
     ChildExited,
     ChildStarted,
@@ -63,6 +65,17 @@ from mia_actors.supervision.nodes import ALIVE, ChildNode, NodeState, Supervisor
 from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.tree import Tree
 from mia_actors.supervision.tree_state import TreeState, restore, state_of
+
+ChildEvent: TypeAlias = (
+    ChildStarted
+    | ChildStartFailed
+    | ChildDeclined
+    | ChildExited
+    | ChildArmed
+    | StartOverdue
+    | ArmOverdue
+    | StopOverdue
+)
 
 
 class TreeMachine:
@@ -91,12 +104,21 @@ class TreeMachine:
         return state_of(self._tree, epoch=epoch, ended=self.outcome is not None)
 
     def timers(self, now_s: float) -> tuple[SetTimer, ...]:
-        """The timers a resumed tree waits for: restarts that were put off."""
-        return tuple(
+        """The timers a resumed tree waits for: restarts that were put off, children that are to be armed."""
+        put_off = tuple(
             SetTimer(after_s=max(0.0, node.due_s - now_s), event=retry_of(node, counted=True))
             for node in self._tree.nodes.values()
             if node.state is NodeState.RESTARTING and node.waits and node.due_s is not None
         )
+        unarmed = tuple(
+            _arm_timer(node, node.spec.armed_within_s)
+            for node in self._tree.nodes.values()
+            if isinstance(node, ChildNode)
+            and node.state is NodeState.UP
+            and not node.armed
+            and node.spec.armed_within_s is not None
+        )
+        return (*put_off, *unarmed)
 
     @property
     def outcome(self) -> TreeDown | None:
@@ -116,7 +138,9 @@ class TreeMachine:
                 | ChildStartFailed()
                 | ChildDeclined()
                 | ChildExited()
+                | ChildArmed()
                 | StartOverdue()
+                | ArmOverdue()
                 | StopOverdue()
             ):
                 node = tree.nodes.get(event.child_id)
@@ -152,32 +176,45 @@ class TreeMachine:
 
     # --- what happened to a child ---
 
-    def _child_event(
-        self,
-        node: ChildNode,
-        event: ChildStarted | ChildStartFailed | ChildDeclined | ChildExited | StartOverdue | StopOverdue,
-    ) -> None:
+    def _child_event(self, node: ChildNode, event: ChildEvent) -> None:
         match event:
             case ChildStarted():
-                if node.state is NodeState.STARTING and not node.start_overdue:
-                    node.state, node.up_since_s = NodeState.UP, self._tree.now_s
-                    self._tree.report(Fact.CHILD_STARTED, node)
-                    self._lifecycle.came_up(node)
+                self._child_started(node)
             case ChildStartFailed():
                 self._child_ended(node, ExitReason.CRASH, event.cause)
             case ChildDeclined():
                 self._child_declined(node, event.cause)
             case ChildExited():
                 self._child_ended(node, event.reason, event.cause)
-            case StartOverdue():
-                if node.state is NodeState.STARTING:
-                    node.start_overdue = True
-                    self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
-            case StopOverdue():
-                if node.state is NodeState.STOPPING:
-                    self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
+            case ChildArmed():
+                if node.state is NodeState.UP and not node.armed:
+                    node.armed = True
+                    self._tree.report(Fact.CHILD_ARMED, node)
+            case StartOverdue() | ArmOverdue() | StopOverdue():
+                self._overdue(node, event)
             case _:
                 assert_never(event)
+
+    def _child_started(self, node: ChildNode) -> None:
+        if node.state is not NodeState.STARTING or node.start_overdue:
+            return
+        node.state, node.up_since_s = NodeState.UP, self._tree.now_s
+        self._tree.report(Fact.CHILD_STARTED, node)
+        if node.spec.armed_within_s is not None:
+            self._tree.effects.append(_arm_timer(node, node.spec.armed_within_s))
+        self._lifecycle.came_up(node)
+
+    def _overdue(self, node: ChildNode, event: StartOverdue | ArmOverdue | StopOverdue) -> None:
+        """Kills the child where it still is in what it had time enough for."""
+        match event:
+            case StartOverdue():
+                overdue = node.start_overdue = node.state is NodeState.STARTING
+            case ArmOverdue():
+                overdue = node.arm_overdue = node.state is NodeState.UP and not node.armed
+            case StopOverdue():
+                overdue = node.state is NodeState.STOPPING
+        if overdue:
+            self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
 
     def _child_declined(self, node: ChildNode, cause: str) -> None:
         if node.state is NodeState.STARTING and not node.start_overdue:
@@ -193,6 +230,8 @@ class TreeMachine:
             return
         if node.start_overdue:
             cause = f"did not start within {node.spec.start_within_s:g} s"
+        elif node.arm_overdue and before is NodeState.UP:
+            cause = f"was not armed within {node.spec.armed_within_s:g} s"
         node.state = NodeState.DOWN
         self._forget_failures(node)
         node.last_exit, node.last_cause = reason, cause
@@ -215,6 +254,11 @@ class TreeMachine:
             return
         if self._tree.now_s - up_since_s >= backoff.stable_after_s:
             node.failures = 0
+
+
+def _arm_timer(node: ChildNode, within_s: float) -> SetTimer:
+    overdue = ArmOverdue(child_id=node.node_id, incarnation=node.incarnation)
+    return SetTimer(after_s=within_s, event=overdue)
 
 
 def _always(_: str) -> bool:

@@ -127,6 +127,8 @@ class Became:
     """The child answers. Times are of the machine-wide monotonic clock."""
 
     received_s: float
+    imported_s: float
+    constructed_s: float
     started_s: float
 
 

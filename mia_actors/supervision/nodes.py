@@ -93,6 +93,9 @@ class ChildNode:
     up_since_s: float | None = None
     deaths: Deaths = field(default_factory=Deaths)
     start_overdue: bool = False
+    armed: bool = False
+    """In this life."""
+    arm_overdue: bool = False
     last_exit: ExitReason | None = None
     last_cause: str = ""
     call: PendingCall | None = None

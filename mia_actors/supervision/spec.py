@@ -67,6 +67,15 @@ class OnBudgetSpent(StrEnum):
     """Stops its children and stays down, also when it cannot start; its siblings are not touched."""
 
 
+class Fault(StrEnum):
+    """What a chaos session may do to a child's process."""
+
+    KILL = "kill"
+    """SIGKILL."""
+    HANG = "hang"
+    """SIGSTOP."""
+
+
 class Standby(StrEnum):
     """Where the process of a restarted child comes from."""
 
@@ -118,6 +127,12 @@ class ChildSpec(BaseModel):
     start_within_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds it may take to start before it is killed."
     )
+    armed_within_s: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=3600,
+        description="Seconds from its start in which it must say that it is armed; null: it is when it has started.",
+    )
     alive_within_s: float | None = Field(
         default=5.0,
         ge=0.3,
@@ -154,6 +169,10 @@ class ChildSpec(BaseModel):
     restart_with_dependants: bool = Field(
         default=False,
         description="Whether one_for_one restarts with it all that depend on it, directly or not.",
+    )
+
+    faults: tuple[Fault, ...] = Field(
+        default=(Fault.KILL, Fault.HANG), description="What a chaos session may do to it."
     )
 
     @model_validator(mode="after")

@@ -64,6 +64,8 @@ class TreeState(BaseModel):
     """In a row, of children with a backoff."""
     up_since_s: dict[str, float] = {}
     """Of children that failed before."""
+    armed: tuple[str, ...] = ()
+    """Children that were armed in this life."""
 
 
 def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
@@ -98,6 +100,7 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
         awaited={node.node_id: node.awaited.node_id for node in supervisors if node.awaited is not None},
         members={node.node_id: tuple(sorted(node.members)) for node in supervisors if node.members},
         failures={node.node_id: node.failures for node in children if node.failures},
+        armed=tuple(node.node_id for node in children if node.armed),
         up_since_s={
             node.node_id: node.up_since_s
             for node in children
@@ -124,6 +127,7 @@ def restore(tree: Tree, state: TreeState) -> None:
             node.deaths.restore(state.deaths.get(name, {}), state.last_causes.get(name, ()))
             node.failures = state.failures.get(node.node_id, 0)
             node.up_since_s = state.up_since_s.get(node.node_id)
+            node.armed = node.node_id in state.armed
         else:
             node.copies = state.copies.get(node.node_id, 0)
             node.awaited = node.children.get(state.awaited.get(node.node_id, ""))

@@ -55,6 +55,9 @@ class FakeContext:
         activity = Activity(self.clock)
         self.loop, self.progress = activity.doing, activity.progress
 
+    def armed(self) -> None:
+        """Nobody waits for it here."""
+
     def crash(self, error: BaseException) -> None:
         """The process would end here."""
         self.crashed = error

@@ -32,6 +32,7 @@ STARTED = LoggedEvent(
     pid=8,
     decide_ms=0.5,
     promote_ms=3.0,
+    import_ms=0.0,
     start_ms=1.0,
 )
 
