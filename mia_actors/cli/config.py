@@ -11,7 +11,7 @@ from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import PRODUCTS
 from mia_actors.supervision.child import parse_settings
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
-from mia_actors.supervision.yaml_file import load_yaml, validate_children
+from mia_actors.supervision.yaml_file import load_yaml, validate_children, validate_pool
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 LIVE_PORTS = frozenset({4001, 7496})
@@ -67,6 +67,7 @@ def load_config(path: Path) -> SystemConfig:
     document = load_yaml(path, SystemConfig)
     config = document.value
     validate_children(document, config.tree)
+    validate_pool(document, config.standby_pool, key="standby_pool")
     seen: dict[int, str] = {}
     for name, connection in config.connections.items():
         other = seen.setdefault(connection.client_id, name)

@@ -18,6 +18,7 @@ class Greeter:
 """
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -103,6 +104,14 @@ class ChildContext:
     def crash(self, error: BaseException) -> NoReturn:
         """Ends this process at once with `error` as its last word, for use from a child's own threads."""
         self._crash(error)
+
+
+def is_module(name: str) -> bool:
+    """Whether a module of that name can be found; it is not imported."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def load_class(run: str) -> type[Any]:

@@ -1,6 +1,6 @@
 """The specification of a tree: data, checked before anything starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -14,8 +14,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from mia_actors.supervision.contradictions import contradiction
 from mia_actors.supervision.dependencies import cycle_of
 
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
@@ -106,7 +106,11 @@ class Backoff(BaseModel):
     @model_validator(mode="after")
     def _grows(self) -> Self:
         if self.first_s > self.max_s:
-            raise PydanticCustomError("backoff", "first_s is more than max_s")
+            raise contradiction(
+                f"first_s {self.first_s:g} is more than max_s {self.max_s:g}",
+                place=["first_s"],
+                allowed="at most max_s",
+            )
         return self
 
 
@@ -247,10 +251,10 @@ class SupervisorSpec(BaseModel):
         seen = {self.id}
         for place, spec in self._below(()):
             if spec.id in seen:
-                raise PydanticCustomError(
-                    "duplicate_child_id",
-                    "{name} is used twice",
-                    {"name": repr(spec.id), "place": [*place, "id"]},
+                raise contradiction(
+                    f"{spec.id!r} is used twice",
+                    place=[*place, "id"],
+                    allowed="ids unique in the whole tree",
                 )
             seen.add(spec.id)
         return self
@@ -258,8 +262,8 @@ class SupervisorSpec(BaseModel):
     @model_validator(mode="after")
     def _may_be_significant(self) -> Self:
         _check_significance(self)
-        for spec in self.children:
-            self.check_member(spec)
+        for index, spec in enumerate(self.children):
+            self.check_member(spec, place=["children", index])
         return self
 
     @model_validator(mode="after")
@@ -268,25 +272,17 @@ class SupervisorSpec(BaseModel):
         for index, spec in enumerate(self.children):
             for number, name in enumerate(spec.depends_on):
                 if name not in names:
-                    raise PydanticCustomError(
-                        "unknown_dependency",
-                        "{name} depends on {other}, which is no child of {supervisor}",
-                        {
-                            "name": repr(spec.id),
-                            "other": repr(name),
-                            "supervisor": repr(self.id),
-                            "place": ["children", index, "depends_on", number],
-                        },
+                    raise contradiction(
+                        f"{spec.id!r} depends on {name!r}, which is no child of {self.id!r}",
+                        place=["children", index, "depends_on", number],
+                        allowed="ids of other children of the same supervisor",
                     )
         cycle = cycle_of(self.children)
         if cycle:
-            raise PydanticCustomError(
-                "dependency_cycle",
-                "{cycle} is a cycle",
-                {
-                    "cycle": " -> ".join(cycle),
-                    "place": ["children", names.index(cycle[0]), "depends_on"],
-                },
+            raise contradiction(
+                f"{' -> '.join(cycle)} is a cycle",
+                place=["children", names.index(cycle[0]), "depends_on"],
+                allowed="dependencies that leave an order to start in",
             )
         return self
 
@@ -294,12 +290,25 @@ class SupervisorSpec(BaseModel):
     def _template_is_one_child(self) -> Self:
         if self.strategy is not Strategy.SIMPLE_ONE_FOR_ONE:
             if self.max_children is not None:
-                raise PydanticCustomError("template", "max_children is of simple_one_for_one only")
+                raise contradiction(
+                    f"{self.id!r} is {self.strategy} and has max_children",
+                    place=["max_children"],
+                    allowed="null, or the strategy simple_one_for_one",
+                )
             return self
         if len(self.children) != 1 or not isinstance(self.children[0], ChildSpec):
-            raise PydanticCustomError("template", "simple_one_for_one has exactly one child, its template")
+            raise contradiction(
+                f"{self.id!r} is simple_one_for_one and cannot have "
+                f"{', '.join(spec.id for spec in self.children) or 'nothing'} as its template",
+                place=["children"],
+                allowed="exactly one child that is no supervisor",
+            )
         if self.auto_shutdown is not AutoShutdown.NEVER:
-            raise PydanticCustomError("template", "simple_one_for_one has no auto_shutdown")
+            raise contradiction(
+                f"{self.id!r} is simple_one_for_one and has auto_shutdown: {self.auto_shutdown}",
+                place=["auto_shutdown"],
+                allowed="never",
+            )
         return self
 
     @property
@@ -308,15 +317,17 @@ class SupervisorSpec(BaseModel):
         only = self.children[0] if self.strategy is Strategy.SIMPLE_ONE_FOR_ONE else None
         return only if isinstance(only, ChildSpec) else None
 
-    def check_member(self, spec: "ChildSpec | SupervisorSpec") -> None:
-        """Whether a child may belong to this supervisor.
+    def check_member(self, spec: "ChildSpec | SupervisorSpec", place: Sequence[str | int] = ()) -> None:
+        """Whether a child may belong to this supervisor, in which it stands at `place`.
 
         Raises:
             PydanticCustomError: a significant child under `auto_shutdown: never`.
         """
         if spec.significant and self.auto_shutdown is AutoShutdown.NEVER:
-            raise PydanticCustomError(
-                "significant", "{name} is significant and auto_shutdown is never", {"name": repr(spec.id)}
+            raise contradiction(
+                f"{spec.id!r} is significant and auto_shutdown of {self.id!r} is never",
+                place=[*place, "significant"],
+                allowed="false, or auto_shutdown any_significant or all_significant",
             )
 
     def _below(
@@ -337,7 +348,11 @@ class SupervisorSpec(BaseModel):
 
 def _check_significance(spec: ChildSpec | SupervisorSpec) -> None:
     if spec.significant and spec.restart is Restart.PERMANENT:
-        raise PydanticCustomError("significant", "a permanent child cannot be significant")
+        raise contradiction(
+            f"{spec.id!r} is permanent and significant",
+            place=["significant"],
+            allowed="false, or restart transient or temporary",
+        )
 
 
 class PoolSpec(BaseModel):

@@ -1,6 +1,5 @@
 """The driver's side of a tree: start it, ask its children, watch it, end it."""
 
-import importlib.util
 import signal
 import sys
 import threading
@@ -16,7 +15,7 @@ from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.errors import ConfigError, PermanentError, TargetUnavailable
 from mia_actors.core.ids import RandomIds
 from mia_actors.supervision.administration import ChildCounts, ChildEntry
-from mia_actors.supervision.child import check_child, load_function
+from mia_actors.supervision.child import check_child, is_module, load_function
 from mia_actors.supervision.events import Call, CallAnswered, StartChildCall
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
@@ -425,11 +424,7 @@ def _check(tree: SupervisorSpec, pool: PoolSpec, halt_hook: str | None) -> None:
     for _, spec in tree.child_specs():
         check_child(spec)
     for name in pool.preload:
-        try:
-            found = importlib.util.find_spec(name)
-        except ImportError:
-            found = None
-        if found is None:
+        if not is_module(name):
             raise ConfigError(f"preload: there is no module {name!r}")
     if halt_hook is not None:
         load_function(halt_hook)
