@@ -5,7 +5,7 @@ milliseconds of delay after them let faults fall inside a cycle as well as betwe
 """
 
 import random  # noqa: TID251 - its type; the source itself comes seeded from core.ids
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import cycle, islice
@@ -96,7 +96,7 @@ def parse_kinds(text: str) -> tuple[FaultKind, ...]:
 def plan_faults(
     *,
     kinds: Sequence[FaultKind],
-    children: Sequence[str],
+    children: Mapping[str, Sequence[FaultKind]],
     connections: Sequence[str],
     cycles: int,
     order_cycles: Sequence[int],
@@ -105,13 +105,27 @@ def plan_faults(
 ) -> tuple[Fault, ...]:
     """The faults of a session of `cycles` cycles, in order of their moments; `order_cycles` send orders.
 
+    `children` says what may be done to each; a child is dealt only what it may have.
+
     Guarantees: the same arguments give the same plan; moments are spread over the whole session, one in each
     of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to one of `order_cycles`; when a
-    kind that hits children is asked for and `count` is at least the number of children, every child is hit;
-    when there is room beside that, every kind occurs.
+    kind that hits children is asked for and `count` is at least the number of children that may have it, each of
+    them is hit; when there is room beside that, every kind occurs.
+
+    Raises:
+        ConfigError: a kind that hits children is asked for, and no child may have it.
     """
     source = seeded_random(seed)
-    children_deck, connections_deck = _deck(children, source), _deck(connections, source)
+    asked = [kind for kind in kinds if kind in AT_CHILDREN]
+    for kind in asked:
+        if not any(kind in allowed for allowed in children.values()):
+            raise ConfigError(f"--faults {kind.value}: no child of the tree lists it under faults")
+    open_to = {
+        child: [kind for kind in allowed if kind in asked]
+        for child, allowed in children.items()
+        if not asked or set(allowed) & set(asked)
+    }
+    children_deck, connections_deck = _deck(list(open_to), source), _deck(connections, source)
     targets = {
         FaultKind.SUPERVISOR: cycle([SUPERVISOR]),
         FaultKind.GATEWAY: cycle([FaultKind.GATEWAY.value]),
@@ -119,9 +133,11 @@ def plan_faults(
         FaultKind.GUARDIAN: cycle([GUARDIAN]),
         FaultKind.SOCKET: connections_deck,
     }
-    dealt = [
-        (kind, next(targets.get(kind, children_deck))) for kind in _kinds(kinds, len(children), count, source)
-    ]
+    dealt = []
+    for kind in _kinds(kinds, len(open_to), count, source):
+        target = next(targets.get(kind, children_deck))
+        may_have = open_to[target] if kind in AT_CHILDREN else [kind]
+        dealt.append((kind if kind in may_have else may_have[0], target))
     source.shuffle(dealt)
     moments = _aimed(list(_moments(cycles, count, source)), order_cycles, source)
     return tuple(

@@ -32,6 +32,7 @@ from mia_actors.core.session import BrokerMode
 from mia_actors.supervision.processes import ProcessId, own_process
 from mia_actors.supervision.snapshot import TreeSnapshot
 from mia_actors.supervision.system import System
+from mia_actors.telemetry.logs import configure_logging
 
 CHILDREN, SPARES, SUPERVISORS, BARE, RAY, COMMAND = (
     "children",
@@ -65,6 +66,7 @@ def bench_idle(
         found: dict[str, Any] = {}
         clock = SystemClock()
         with tempfile.TemporaryDirectory(prefix="mia-bench-") as folder:
+            configure_logging(directory=Path(folder), process="bench")
             request = RunRequest(
                 config=load_config(config),
                 config_dir=config.absolute().parent,

@@ -19,6 +19,7 @@ from mia_actors.cli import (
     train_command,
 )
 from mia_actors.cli.app import ExitCode, app
+from mia_actors.telemetry.logs import configure_logging
 
 COMMANDS = (
     run_command,
@@ -39,7 +40,11 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Runs the command line; wrong usage is exit code 2, an interrupt 130."""
+    """Runs the command line; wrong usage is exit code 2, an interrupt 130.
+
+    What a command logs goes to stderr until it chooses a file: stdout is for results.
+    """
+    configure_logging(directory=None, process="mia")
     try:
         app()
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 Everything Ray or the kernel reports comes back as a message through `tell`, so that one thread can own this.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +19,7 @@ from mia_actors.supervision.host import host_actor
 from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed, packed
 from mia_actors.supervision.processes import STACKS_SIGNAL, ProcessId
 from mia_actors.supervision.pulse import PulseAddress
-from mia_actors.supervision.ray_actors import create_on_node, when_done
+from mia_actors.supervision.ray_actors import cause_of, create_on_node, when_done
 from mia_actors.telemetry.logs import get_logger
 
 BURY_ATTEMPT_S = 5.0
@@ -31,10 +30,6 @@ ANSWER_WITHIN_S = 1.0
 """What a host of a supervisor that died has to say who it is."""
 STACKS_WITHIN_S = 0.05
 """What a hung process has to write down its stacks before it is killed."""
-WORKER_EXIT = re.compile(
-    r"Worker exit type: (?P<kind>\w+) Worker exit detail: (?P<detail>.*?)(?= Some common| There are|$)",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +231,7 @@ class Fleet:
             if identity is not None:
                 self._tell(HostReady(host_id=host_id, identity=identity))
             else:
-                self._tell(HostFailed(host_id=host_id, cause=_said(error) if error else ""))
+                self._tell(HostFailed(host_id=host_id, cause=cause_of(error) if error else ""))
 
         when_done(handle.identity.remote(), ready)
 
@@ -262,7 +257,7 @@ class Fleet:
 
     def _hold_lifeline(self, host_id: str, handle: Any) -> None:
         def lost(_: None, error: BaseException | None) -> None:
-            cause = "" if error is None else _said(error)
+            cause = "" if error is None else cause_of(error)
             at_s = self._clock.monotonic_s()
             self._tell(HostLost(host_id=host_id, finished=error is None, cause=cause, at_s=at_s))
 
@@ -341,13 +336,3 @@ class Fleet:
 
 def _is_free(host: Host) -> bool:
     return host.identity is not None and host.child_id is None and not host.burying
-
-
-def _said(error: BaseException) -> str:
-    """What Ray says of a death, without its list of guesses."""
-    text = str(error)
-    found = WORKER_EXIT.search(text)
-    if found is not None:
-        return f"process died ({found['kind']}: {found['detail'].strip()})"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

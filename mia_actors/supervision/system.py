@@ -20,7 +20,7 @@ from mia_actors.supervision.events import Call, CallAnswered, StartChildCall
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
-from mia_actors.supervision.ray_actors import create_on_node, when_done
+from mia_actors.supervision.ray_actors import cause_of, create_on_node, when_done
 from mia_actors.supervision.ray_runtime import ray_failure
 from mia_actors.supervision.ref import Ref
 from mia_actors.supervision.router import SupervisorRouter
@@ -306,7 +306,7 @@ class System:
             if state is not None and state.ended:
                 self._end_as_recorded()
                 return
-        self._log.warning("supervisor.lost", error=str(error), short_reigns=self._short_reigns)
+        self._log.warning("supervisor.lost", cause=cause_of(error), short_reigns=self._short_reigns)
         try:
             succeeded = self._short_reigns <= SHORT_REIGNS_MAX and self._follow_successor()
         except RayError:
