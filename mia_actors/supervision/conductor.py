@@ -25,6 +25,7 @@ from mia_actors.supervision.events import (
     ExitReason,
     Fact,
     KillChild,
+    ReloadCall,
     Report,
     SetTimer,
     StartChild,
@@ -51,7 +52,8 @@ from mia_actors.supervision.host import last_words_path
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
 from mia_actors.supervision.messages import Became, HostIdentity, Resolution, Search, Whereabouts
-from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
+from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode, is_gone
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.tree_state import TreeState
 
 REFILL_AFTER_S = 0.1
@@ -59,6 +61,7 @@ REFILL_AFTER_S = 0.1
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
 LOST_WITH_SUPERVISOR = "lost while its supervisor died"
+NOBODY_ASKS = -1
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
     {Fact.CHILD_ARMED, Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
@@ -111,8 +114,11 @@ class Conductor:
         self.casting.begin()
         self._feed(StartTree())
 
-    def take_over(self, found: Sequence[FoundHost], *, stopping: bool) -> None:
-        """Goes on where another supervisor died: children that serve keep on, what else there is is ended."""
+    def take_over(self, found: Sequence[FoundHost], *, stopping: bool, reload: SupervisorSpec | None) -> None:
+        """Goes on where another supervisor died: children that serve keep on, what else there is is ended.
+
+        A `reload` that was under way is completed.
+        """
         for one in found:
             self._adopt(self.fleet.adopt(one), one.identity)
         for node in self.machine.nodes.values():
@@ -130,6 +136,8 @@ class Conductor:
                 self._post(lost, 0.0)
         for timer in self.machine.timers(self._clock.monotonic_s()):
             self._post(timer.event, timer.after_s)
+        if reload is not None:
+            self._post(ReloadCall(call_id=NOBODY_ASKS, tree=reload), 0.0)
         if stopping:
             self._post(StopTree(), 0.0)
         self._post(Refill(), 0.0)
@@ -257,6 +265,14 @@ class Conductor:
             case _:
                 assert_never(effect)
 
+    def _expect_anew(self, supervisor_id: str) -> None:
+        """The limits of its children may be others now."""
+        supervisor = self.machine.nodes[supervisor_id]
+        for node in supervisor.children if isinstance(supervisor, SupervisorNode) else ():
+            host = self.casting.playing.get(node.node_id)
+            if host is not None and isinstance(node, ChildNode) and node.state is NodeState.UP:
+                self._watch.expect(host.host_id, limits_of(node.spec))
+
     def _kill(self, effect: KillChild) -> None:
         host = self.casting.host_of(effect.child_id, effect.incarnation)
         if host is not None:
@@ -274,6 +290,8 @@ class Conductor:
         self._post(killed, 0.0)
 
     def _log(self, report: Report) -> None:
+        if report.fact is Fact.SUPERVISOR_RELOADED:
+            self._expect_anew(report.node_id)
         base = self._logged if report.fact in ABOUT_A_PROCESS else NOTHING_TO_SAY
         self._record(
             replace(

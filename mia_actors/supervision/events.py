@@ -187,6 +187,14 @@ class ReleaseChildCall:
     child_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadCall:
+    """Make the running tree what this specification says; see `reload`. Answered when it has begun."""
+
+    call_id: int = 0
+    tree: SupervisorSpec
+
+
 Call: TypeAlias = (
     StartChildCall
     | StartCopyCall
@@ -208,6 +216,7 @@ Event: TypeAlias = (
     | HaltHandled
     | TimerEvent
     | Call
+    | ReloadCall
 )
 
 
@@ -267,6 +276,8 @@ class Fact(StrEnum):
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"
     CHILD_ARMED = "child.armed"
+    TREE_RELOADED = "tree.reloaded"
+    SUPERVISOR_RELOADED = "supervisor.reloaded"
     CHILD_START_FAILED = "child.start_failed"
     CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"

@@ -31,8 +31,9 @@ from mia_actors.supervision.nodes import (
     SupervisorNode,
     Wish,
 )
-from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy
-from mia_actors.supervision.tree import Tree, dependants_of
+from mia_actors.supervision.reload import plan_level
+from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy, SupervisorSpec
+from mia_actors.supervision.tree import Tree, dependants_of, spec_of
 
 RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
 NOT_STARTED = frozenset({NodeState.REMOVED, NodeState.HELD})
@@ -288,9 +289,14 @@ class Lifecycle:
             self._stop_from(parent, Purpose.RESTART, first, left_out=node, members=parent.members)
 
     def _restart_from(self, supervisor: SupervisorNode, first: int) -> None:
-        if supervisor.purpose is Purpose.RESTART and supervisor.stopping_children:
+        if (
+            supervisor.purpose is Purpose.RESTART
+            and supervisor.stopping_children
+            and supervisor.members is None
+        ):
             supervisor.first = min(first, supervisor.first)
         else:
+            supervisor.to_start |= supervisor.members or set()
             self._stop_from(supervisor, Purpose.RESTART, first)
 
     def _give_up(self, supervisor: SupervisorNode, fact: Fact, cause: str) -> None:
@@ -309,6 +315,57 @@ class Lifecycle:
         if supervisor.awaiting_halt:
             supervisor.awaiting_halt = False
             self._stop_from(supervisor, supervisor.purpose, 0)
+
+    # --- becoming something else ---
+
+    def reload(self, supervisor: SupervisorNode, spec: SupervisorSpec) -> None:
+        """Makes a supervisor at rest, and those below it that stay, what a specification says."""
+        before = spec_of(supervisor)
+        if before == spec:
+            return
+        plan = plan_level(before, spec)
+        listed = {node.node_id: node for node in supervisor.listed}
+        if supervisor.state is not NodeState.UP or spec.template is not None:
+            self._tree.become(supervisor, spec)
+        else:
+            standing = {
+                node.node_id
+                for node in supervisor.listed
+                if node.node_id in plan.stopped and node.state in STANDING
+            }
+            supervisor.becoming = spec
+            supervisor.to_start = set(plan.added) | (standing & plan.restarted)
+            self._stop_from(supervisor, Purpose.RESTART, 0, members=standing)
+        for below in spec.children:
+            node = listed.get(below.id)
+            if (
+                isinstance(below, SupervisorSpec)
+                and isinstance(node, SupervisorNode)
+                and below.id not in plan.restarted
+            ):
+                self.reload(node, below)
+
+    def _become(self, supervisor: SupervisorNode, spec: SupervisorSpec) -> bool:
+        """Now that children are down; False when some are to be stopped first that this stop was not about."""
+        stopped = {
+            node.node_id
+            for node in supervisor.children
+            if node.place >= supervisor.first and _is_member(supervisor, node)
+        }
+        supervisor.to_start |= stopped
+        plan = plan_level(spec_of(supervisor), spec)
+        left = {
+            node.node_id for node in supervisor.listed if node.node_id in plan.stopped and node.state in ALIVE
+        }
+        if left:
+            self._stop_from(supervisor, Purpose.RESTART, 0, members=left)
+            return False
+        supervisor.becoming = None
+        self._tree.become(supervisor, spec)
+        wanted, supervisor.to_start = supervisor.to_start, set()
+        supervisor.members = {node.node_id for node in supervisor.children if node.node_id in wanted}
+        supervisor.left_out = None
+        return True
 
     # --- ending because significant children did ---
 
@@ -412,6 +469,11 @@ class Lifecycle:
     def _all_stopped(self, supervisor: SupervisorNode) -> None:
         before, children = supervisor.cursor, supervisor.children
         if supervisor.purpose is Purpose.RESTART:
+            becoming = supervisor.becoming
+            if becoming is not None:
+                if not self._become(supervisor, becoming):
+                    return
+                before = None
             supervisor.cursor = children.first if before is None else before.next
             awaited = supervisor.awaited
             if awaited is not None and self._tree.now_s < supervisor.not_before_s:
@@ -420,6 +482,9 @@ class Lifecycle:
             supervisor.awaited = None
             self._start_next(supervisor)
             return
+        if supervisor.becoming is not None:
+            self._tree.become(supervisor, supervisor.becoming)
+            supervisor.becoming, supervisor.to_start = None, set()
         purpose, coming_up = supervisor.purpose, supervisor.coming_up
         told_to = purpose is Purpose.STOP
         supervisor.purpose, supervisor.coming_up = Purpose.NONE, False

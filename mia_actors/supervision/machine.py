@@ -41,6 +41,7 @@ from typing import Self, TypeAlias, assert_never
 from mia_actors.supervision.administration import Administration, ChildCounts, ChildEntry
 from mia_actors.supervision.events import (
     ArmOverdue,
+    Call,
     ChildArmed,
     ChildDeclined,
     ChildExited,
@@ -52,6 +53,7 @@ from mia_actors.supervision.events import (
     Fact,
     HaltHandled,
     KillChild,
+    ReloadCall,
     RetryDue,
     SetTimer,
     StartOverdue,
@@ -62,8 +64,9 @@ from mia_actors.supervision.events import (
 )
 from mia_actors.supervision.lifecycle import Lifecycle, retry_of
 from mia_actors.supervision.nodes import ALIVE, ChildNode, NodeState, SupervisorNode
+from mia_actors.supervision.reloading import Reloading
 from mia_actors.supervision.spec import SupervisorSpec
-from mia_actors.supervision.tree import Tree
+from mia_actors.supervision.tree import Tree, spec_of
 from mia_actors.supervision.tree_state import TreeState, restore, state_of
 
 ChildEvent: TypeAlias = (
@@ -86,6 +89,7 @@ class TreeMachine:
         self._tree = Tree(spec)
         self._lifecycle = Lifecycle(self._tree, may_start or _always)
         self._administration = Administration(self._tree, self._lifecycle)
+        self._reloading = Reloading(self._tree, self._lifecycle)
         self.root = self._tree.root
         self.nodes = MappingProxyType(self._tree.nodes)
 
@@ -95,7 +99,7 @@ class TreeMachine:
 
         It must be told by `ChildExited` which of its children live no more.
         """
-        machine = cls(spec)
+        machine = cls(state.spec or spec)
         restore(machine._tree, state)
         return machine
 
@@ -121,6 +125,11 @@ class TreeMachine:
         return (*put_off, *unarmed)
 
     @property
+    def spec(self) -> SupervisorSpec:
+        """The specification as it is now, reloads included; what calls added is not in it."""
+        return spec_of(self._tree.root)
+
+    @property
     def outcome(self) -> TreeDown | None:
         """How the tree ended, once it has."""
         return self._lifecycle.outcome
@@ -132,22 +141,22 @@ class TreeMachine:
         """
         tree = self._tree
         tree.now_s = now_s
+        if isinstance(event, ChildEvent):
+            node = tree.nodes.get(event.child_id)
+            if isinstance(node, ChildNode) and node.incarnation == event.incarnation:
+                self._child_event(node, event)
+        else:
+            self._tree_event(event)
+        self._administration.go_on()
+        self._reloading.go_on()
+        effects = tuple(tree.effects)
+        tree.effects.clear()
+        return effects
+
+    def _tree_event(self, event: RetryDue | StartTree | StopTree | HaltHandled | ReloadCall | Call) -> None:
         match event:
-            case (
-                ChildStarted()
-                | ChildStartFailed()
-                | ChildDeclined()
-                | ChildExited()
-                | ChildArmed()
-                | StartOverdue()
-                | ArmOverdue()
-                | StopOverdue()
-            ):
-                node = tree.nodes.get(event.child_id)
-                if isinstance(node, ChildNode) and node.incarnation == event.incarnation:
-                    self._child_event(node, event)
             case RetryDue():
-                failed = tree.nodes.get(event.node_id)
+                failed = self._tree.nodes.get(event.node_id)
                 if failed is not None:
                     self._lifecycle.retry(failed, event.ticket, counted=event.counted)
             case StartTree():
@@ -156,15 +165,13 @@ class TreeMachine:
             case StopTree():
                 self._lifecycle.stop_root()
             case HaltHandled():
-                supervisor = tree.nodes.get(event.supervisor_id)
+                supervisor = self._tree.nodes.get(event.supervisor_id)
                 if isinstance(supervisor, SupervisorNode):
                     self._lifecycle.halt_handled(supervisor)
+            case ReloadCall():
+                self._reloading.take(event)
             case _:
                 self._administration.take(event)
-        self._administration.go_on()
-        effects = tuple(tree.effects)
-        tree.effects.clear()
-        return effects
 
     def count_children(self, supervisor_id: str) -> ChildCounts | None:
         """How many children a supervisor has; None when it is not up."""

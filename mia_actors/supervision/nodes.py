@@ -150,6 +150,10 @@ class SupervisorNode:
     not_before_s: float = 0.0
     left_out: "Node | None" = None
     """The one that a group restart does not start, because a call stopped it while the group waited for it."""
+    becoming: SupervisorSpec | None = None
+    """What a reload makes of it once those that go or change are down."""
+    to_start: set[str] = field(default_factory=set)
+    """Names of those that are to be started then."""
     coming_up: bool = False
     """Its own supervisor waits to hear whether it came up."""
     cause: str = ""

@@ -36,7 +36,7 @@ from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import load_function
 from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.event_log import LoggedEvent
-from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, StopTree
+from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, ReloadCall, StopTree
 from mia_actors.supervision.fleet import Fleet, HostHung, find_hosts
 from mia_actors.supervision.hang_watch import Hang
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
@@ -47,6 +47,7 @@ from mia_actors.supervision.pulse import PulseAddress, PulseReceiver
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.recorder import Recorder
 from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot, read_tree
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.succession import (
     PREDECESSOR,
     PredecessorWatch,
@@ -165,7 +166,7 @@ class Supervisor:
         return self._seen()
 
     @ray.method(concurrency_group="control")
-    def administer(self, call: Call, timeout_s: float) -> CallAnswered | None:
+    def administer(self, call: Call | ReloadCall, timeout_s: float) -> CallAnswered | None:
         """Makes a call on the tree; None when the answer is not known after `timeout_s`, and never will be."""
         number = next(self._numbers)
         with self._changed:
@@ -187,6 +188,12 @@ class Supervisor:
         """How many children a supervisor has; None when it is not up."""
         with self._changed:
             return self._conductor.machine.count_children(supervisor_id)
+
+    @ray.method(concurrency_group="control")
+    def specification(self) -> SupervisorSpec:
+        """The tree as it is specified now."""
+        with self._changed:
+            return self._conductor.machine.spec
 
     @ray.method(concurrency_group="resolve")
     def resolve(self, search: Search, timeout_s: float) -> Resolution:
@@ -262,7 +269,7 @@ class Supervisor:
         self._state.write(state.model_copy(update={"epoch": self._epoch}))
         known = last_identities(last) if last is not None else {}
         found = find_hosts(self._launch.name, self._launch.namespace, known)
-        self._conductor.take_over(found, stopping=state.stopping)
+        self._conductor.take_over(found, stopping=state.stopping, reload=state.reload)
         took_ms = round((self._clock.monotonic_s() - began_s) * 1000, 3)
         self._recorder.put(
             LoggedEvent(

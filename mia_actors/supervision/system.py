@@ -16,13 +16,14 @@ from mia_actors.core.errors import ConfigError, PermanentError, TargetUnavailabl
 from mia_actors.core.ids import RandomIds
 from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import check_child, is_module, load_function
-from mia_actors.supervision.events import Call, CallAnswered, StartChildCall
+from mia_actors.supervision.events import Call, CallAnswered, CallOutcome, ReloadCall, StartChildCall
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
 from mia_actors.supervision.ray_actors import cause_of, create_on_node, when_done
 from mia_actors.supervision.ray_runtime import ray_failure
 from mia_actors.supervision.ref import Ref
+from mia_actors.supervision.reload import ReloadPlan, plan_reload, why_not
 from mia_actors.supervision.router import SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
@@ -206,6 +207,45 @@ class System:
         if answer is None:
             raise TargetUnavailable(f"no answer within {timeout_s:g} s to {call}")
         return answer
+
+    def plan_reload(self, tree: SupervisorSpec) -> ReloadPlan:
+        """What `reload` would do now; nothing is changed.
+
+        Raises:
+            ConfigError: the running tree cannot become that one, or a class or settings are not what they should be.
+            TargetUnavailable: the supervisor actor does not answer.
+        """
+        now: SupervisorSpec = self._ask_supervisor(self._supervisor.specification.remote(), ANSWER_WITHIN_S)
+        unfit = why_not(now, tree)
+        if unfit is not None:
+            raise ConfigError(unfit)
+        for _, spec in tree.child_specs():
+            check_child(spec)
+        return plan_reload(now, tree)
+
+    def reload(self, tree: SupervisorSpec, timeout_s: float = ADMINISTER_WITHIN_S) -> ReloadPlan:
+        """Makes the running tree what `tree` says, and returns what that changes once it has begun.
+
+        Who goes or is made anew is stopped in reverse order, then who is new or made anew is started in order; a
+        start that fails is followed by what the tree says of failed starts.
+
+        Raises:
+            ConfigError: as `plan_reload`; nothing was changed.
+            TargetUnavailable: no answer within `timeout_s`; it may still be carried out.
+        """
+        plan = self.plan_reload(tree)
+        if plan.changes_nothing:
+            return plan
+        answer: CallAnswered | None = self._ask_supervisor(
+            self._supervisor.administer.remote(ReloadCall(tree=tree), timeout_s), timeout_s + ANSWER_WITHIN_S
+        )
+        if answer is None or answer.outcome is CallOutcome.NOT_RUNNING:
+            raise TargetUnavailable(
+                "the tree was not at rest in time" if answer is None else "the tree is not up"
+            )
+        if answer.outcome is not CallOutcome.OK:
+            raise ConfigError(answer.cause)
+        return plan
 
     def which_children(self, supervisor_id: str) -> tuple[ChildEntry, ...] | None:
         """The children of a supervisor in start order; None when it is not up.

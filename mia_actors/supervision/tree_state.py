@@ -14,7 +14,7 @@ from mia_actors.core.errors import PermanentError
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode, is_gone
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
-from mia_actors.supervision.tree import Tree
+from mia_actors.supervision.tree import Tree, spec_of
 
 STATE_FILE = "supervisor_state.jsonl"
 LENGTH_MAX = 1_000_000
@@ -66,6 +66,10 @@ class TreeState(BaseModel):
     """Of children that failed before."""
     armed: tuple[str, ...] = ()
     """Children that were armed in this life."""
+    spec: SupervisorSpec | None = None
+    """The specification as it is now, where it is no longer the one the tree was started with."""
+    reload: SupervisorSpec | None = None
+    """What a reload that is under way makes of it."""
 
 
 def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
@@ -101,6 +105,8 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
         members={node.node_id: tuple(sorted(node.members)) for node in supervisors if node.members},
         failures={node.node_id: node.failures for node in children if node.failures},
         armed=tuple(node.node_id for node in children if node.armed),
+        spec=spec_of(tree.root) if tree.reloaded else None,
+        reload=tree.target if any(node.becoming is not None for node in supervisors) else None,
         up_since_s={
             node.node_id: node.up_since_s
             for node in children
@@ -111,6 +117,7 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
 
 def restore(tree: Tree, state: TreeState) -> None:
     """Makes a tree that was just built what it was: every node up that is not down for good."""
+    tree.reloaded = state.spec is not None
     for added in state.added:
         supervisor = tree.nodes.get(added.supervisor_id)
         if isinstance(supervisor, SupervisorNode):
