@@ -17,6 +17,7 @@ from mia_actors.cli import (
     run_command,
     trace_commands,
     train_command,
+    tree_commands,
 )
 from mia_actors.cli.app import ExitCode, app
 from mia_actors.telemetry.logs import configure_logging
@@ -27,6 +28,7 @@ COMMANDS = (
     guardian_commands,
     backtest_command,
     train_command,
+    tree_commands,
     trace_commands,
     bench_command,
     bench_cycle,

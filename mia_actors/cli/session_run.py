@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from mia_actors.cli.config import SystemConfig, child_settings, session_connections
+from mia_actors.cli.requests import Answering
 from mia_actors.cli.state import StateDirectory, write_json
 from mia_actors.cli.summary import Summary, percentiles
+from mia_actors.cli.tree_requests import TreeRequests
 from mia_actors.core.clock import Clock, utc_datetime
 from mia_actors.core.errors import MiaError, PermanentError, TargetUnavailable
 from mia_actors.core.ids import IdSource
@@ -162,6 +164,8 @@ class SessionRun:
             self._system = system
             started.callback(system.stop, STOP_WITHIN_S)
             system.wait_up(START_WITHIN_S)
+            requests = TreeRequests(system, self._request.config, self._clock)
+            started.enter_context(Answering(Path(session.session_dir), requests))
             if self._after_start is not None:
                 self._after_start(session)
             if self._control is not None:

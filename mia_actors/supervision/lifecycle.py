@@ -31,7 +31,7 @@ from mia_actors.supervision.nodes import (
     SupervisorNode,
     Wish,
 )
-from mia_actors.supervision.reload import plan_level
+from mia_actors.supervision.reload import plan_level, same_level
 from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy, SupervisorSpec
 from mia_actors.supervision.tree import Tree, dependants_of, spec_of
 
@@ -321,11 +321,11 @@ class Lifecycle:
     def reload(self, supervisor: SupervisorNode, spec: SupervisorSpec) -> None:
         """Makes a supervisor at rest, and those below it that stay, what a specification says."""
         before = spec_of(supervisor)
-        if before == spec:
-            return
         plan = plan_level(before, spec)
         listed = {node.node_id: node for node in supervisor.listed}
-        if supervisor.state is not NodeState.UP or spec.template is not None:
+        if same_level(before, spec):
+            pass  # what differs, if anything does, is further below
+        elif supervisor.state is not NodeState.UP or spec.template is not None:
             self._tree.become(supervisor, spec)
         else:
             standing = {

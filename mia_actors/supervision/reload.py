@@ -106,6 +106,14 @@ def plan_level(old: SupervisorSpec, new: SupervisorSpec) -> LevelPlan:
     )
 
 
+def same_level(old: SupervisorSpec, new: SupervisorSpec) -> bool:
+    """Whether a supervisor and its children are the same but for what is below nested supervisors."""
+    if _differing(old, new) or [spec.id for spec in old.children] != [spec.id for spec in new.children]:
+        return False
+    pairs = zip(old.children, new.children, strict=True)
+    return not any(_differing(before, after) or _must_restart(before, after) for before, after in pairs)
+
+
 def _staying(old: SupervisorSpec, new: SupervisorSpec) -> Iterator[Planned]:
     before = {spec.id: spec for spec in old.children}
     in_other_order = _common_order(old, new) != _common_order(new, old)

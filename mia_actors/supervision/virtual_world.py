@@ -22,6 +22,7 @@ from mia_actors.supervision.events import (
     Fact,
     HaltHandled,
     KillChild,
+    ReloadCall,
     Report,
     SetTimer,
     StartChild,
@@ -100,7 +101,7 @@ class VirtualWorld:
         self.exit(child_id)
         self.settle()
 
-    def ask(self, call: Call) -> CallAnswered:
+    def ask(self, call: Call | ReloadCall) -> CallAnswered:
         """Makes a call on the tree, until nothing is under way.
 
         Raises:
