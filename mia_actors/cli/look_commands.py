@@ -157,7 +157,7 @@ def _grow(branch: Tree, supervisor: SupervisorView, *, verbose: bool) -> None:
             continue
         leaf = branch.add(Text(_child_line(node), style="bold yellow" if node.state == HELD else ""))
         for name in node.quarantined:
-            leaf.add(Text(f"refuses {name}: it died of it too often", style="bold yellow"))
+            leaf.add(Text(f"refuses {name} after too many deaths", style="bold yellow"))
         if verbose and node.deaths:
             leaf.add(Text(_deaths_line(node)))
 
