@@ -156,6 +156,8 @@ def _grow(branch: Tree, supervisor: SupervisorView, *, verbose: bool) -> None:
             _grow(branch.add(_supervisor_line(node)), node, verbose=verbose)
             continue
         leaf = branch.add(Text(_child_line(node), style="bold yellow" if node.state == HELD else ""))
+        for name in node.quarantined:
+            leaf.add(Text(f"refuses {name} after too many deaths", style="bold yellow"))
         if verbose and node.deaths:
             leaf.add(Text(_deaths_line(node)))
 
@@ -209,7 +211,8 @@ def events(
 def _event_line(event: LoggedEvent) -> str:
     moment = utc_datetime(event.time_ns).strftime("%H:%M:%S.%f")[:-3]
     times = " ".join(f"{name} {took_ms:.1f} ms" for name, took_ms in event.phases)
-    said = " ".join(text for text in (event.reason, event.cause, times) if text)
+    in_hand = f"(in hand: {event.in_hand})" if event.in_hand else ""
+    said = " ".join(text for text in (event.reason, event.cause, in_hand, times) if text)
     return f"{moment}  {event.event:<28} {event.node} #{event.incarnation}  {said}".rstrip()
 
 

@@ -33,6 +33,7 @@ DRY_RUN_FILE = "notifications.log"
 TOLD = {
     "child.exited": Urgency.WARNING,
     "child.start_failed": Urgency.WARNING,
+    "child.input_quarantined": Urgency.CRITICAL,
     "supervisor.taken_over": Urgency.WARNING,
     "supervisor.left_down": Urgency.CRITICAL,
     "supervision.budget_spent": Urgency.CRITICAL,
@@ -73,6 +74,7 @@ def notice_of(session_id: str, number: int, event: LoggedEvent) -> Notice | None
             "incarnation": str(event.incarnation),
             "cause": event.cause,
             "reason": event.reason,
+            "in hand": event.in_hand,
             "traceback": event.traceback[-500:],
             "restart took": f"{total_ms:.0f} ms" if restarted else "",
             "time": iso_utc(event.time_ns),

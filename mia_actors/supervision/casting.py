@@ -122,7 +122,8 @@ class Casting:
         return life.incarnation > 1 and self.child(life.child_id).spec.standby is Standby.COLD
 
     def _assign(self, host: Host, life: StartChild, decided_s: float) -> None:
-        spec = self.child(life.child_id).spec
+        node = self.child(life.child_id)
+        spec = node.spec
         self.playing[life.child_id] = host
         assignment = Assignment(
             child_id=life.child_id,
@@ -132,6 +133,8 @@ class Casting:
             session=self._launch.session,
             directory=self._launch.directory,
             epoch=self._epoch,
+            keeps_inputs=spec.quarantine is not None,
+            quarantined=node.suspects.quarantined,
         )
         self._watch.expect(host.host_id, limits_of(spec).starting())
         self._fleet.assign(host, assignment, decided_s)

@@ -84,7 +84,7 @@ class ChildContext:
 
     def loop(self, name: str) -> AbstractContextManager[None]:
         """Has the loop that runs inside it watched: it must report `progress` at least every `progress_within_s`."""
-        return self._activity.doing(name)
+        return self._activity.doing(name, noted_as=f"loop {name}")
 
     def armed(self) -> None:
         """This child is ready for everything, such as having reconciled with a broker; from any thread, once.

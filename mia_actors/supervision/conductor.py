@@ -24,6 +24,7 @@ from mia_actors.supervision.events import (
     Event,
     ExitReason,
     Fact,
+    KeepInput,
     KillChild,
     ReloadCall,
     Report,
@@ -34,6 +35,7 @@ from mia_actors.supervision.events import (
     StopTree,
     TreeDown,
 )
+from mia_actors.supervision.evidence import Evidence
 from mia_actors.supervision.fleet import (
     Fleet,
     FoundHost,
@@ -48,7 +50,7 @@ from mia_actors.supervision.fleet import (
     HostStopped,
     News,
 )
-from mia_actors.supervision.host import last_words_path
+from mia_actors.supervision.in_hand import inputs_in, told
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
 from mia_actors.supervision.messages import Became, HostIdentity, Resolution, Search, Whereabouts
@@ -93,6 +95,7 @@ class Conductor:
         )
         self.halt_requested: str | None = None
         self._launch = launch
+        self._evidence = Evidence(Path(launch.directory))
         self._epoch = epoch
         self._write_ahead = write_ahead
         self._clock = clock
@@ -132,6 +135,7 @@ class Conductor:
                     incarnation=node.incarnation,
                     reason=ExitReason.KILLED,
                     cause=LOST_WITH_SUPERVISOR,
+                    inputs=inputs_in(self._evidence.in_hand(node.node_id, node.incarnation)),
                 )
                 self._post(lost, 0.0)
         for timer in self.machine.timers(self._clock.monotonic_s()):
@@ -165,6 +169,10 @@ class Conductor:
             self._refill()
         elif isinstance(message, News):
             self._take_news(message)
+        elif isinstance(message, ChildExited):  # of one that has no host here
+            held = self._evidence.in_hand(message.child_id, message.incarnation)
+            self._feed(message, replace(NOTHING_TO_SAY, in_hand=told(held)))
+            self._evidence.clear(message.child_id, message.incarnation)
         else:
             self._feed(message)
 
@@ -228,7 +236,10 @@ class Conductor:
             return False
         if signal_number == signal.SIGKILL:
             host.kill_asked_s = self._clock.monotonic_s()
-        return host.identity.process.send(signal_number)
+        sent = host.identity.process.send(signal_number)
+        if sent:
+            host.signalled = signal_number != signal.SIGCONT
+        return sent
 
     # --- from the machine ---
 
@@ -241,7 +252,7 @@ class Conductor:
         for effect in effects:
             self._carry_out(effect)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Effect) -> None:  # noqa: C901 - one case for each kind of effect
         match effect:
             case StartChild():
                 self.casting.start(effect)
@@ -258,6 +269,8 @@ class Conductor:
                 self._call_halt(effect)
             case CallAnswered():
                 self._answer(effect)
+            case KeepInput():
+                self._keep(effect)
             case Report():
                 self._log(effect)
             case TreeDown():
@@ -288,6 +301,19 @@ class Conductor:
             cause="stopped before it had a process",
         )
         self._post(killed, 0.0)
+
+    def _keep(self, effect: KeepInput) -> None:
+        problem = self._evidence.keep(effect.child_id, effect.incarnation, effect.name)
+        if problem is not None:
+            self._record(
+                LoggedEvent(
+                    time_ns=self._clock.now_ns(),
+                    node=effect.child_id,
+                    incarnation=effect.incarnation,
+                    event="child.input_not_kept",
+                    cause=f"{effect.name}: {problem}",
+                )
+            )
 
     def _log(self, report: Report) -> None:
         if report.fact is Fact.SUPERVISOR_RELOADED:
@@ -436,44 +462,39 @@ class Conductor:
             self._refill()
             return
         self.casting.playing.pop(host.child_id, None)
+        orderly = host.reason is not None and host.reason.orderly
+        held = () if orderly or host.failure else self._evidence.in_hand(host.child_id, host.incarnation)
         about = LoggedEvent(
             time_ns=0,
             node=host.child_id,
             incarnation=host.incarnation,
             event="",
+            in_hand=told(held),
             traceback=host.failure.traceback
             if host.failure
-            else self._last_words(host.child_id, host.incarnation),
+            else self._evidence.last_words(host.child_id, host.incarnation),
             pid=host.identity.process.pid if host.identity else 0,
             detect_ms=_ms(host.lost_s - host.kill_asked_s) if host.lost_s and host.kill_asked_s else None,
         )
-        if host.failure is not None and host.failure.declined:
-            declined = ChildDeclined(
-                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
-            )
-            self._feed(declined, about)
-            return
-        if host.failure is not None:
-            failed = ChildStartFailed(
-                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
-            )
-            self._feed(failed, about)
-            return
-        said = "" if host.reason is ExitReason.HUNG else about.traceback.strip().rpartition("\n")[2]
-        exited = ChildExited(
-            child_id=host.child_id,
-            incarnation=host.incarnation,
+        self._feed(self._end_of(host.child_id, host, about.traceback, inputs_in(held)), about)
+        self._evidence.clear(host.child_id, host.incarnation)
+
+    def _end_of(
+        self, child_id: str, host: Host, last_words: str, inputs: tuple[str, ...]
+    ) -> ChildDeclined | ChildStartFailed | ChildExited:
+        failure, incarnation = host.failure, host.incarnation
+        if failure is not None and failure.declined:
+            return ChildDeclined(child_id=child_id, incarnation=incarnation, cause=failure.cause)
+        if failure is not None:
+            return ChildStartFailed(child_id=child_id, incarnation=incarnation, cause=failure.cause)
+        said = "" if host.reason is ExitReason.HUNG else last_words.strip().rpartition("\n")[2]
+        return ChildExited(
+            child_id=child_id,
+            incarnation=incarnation,
             reason=host.reason or ExitReason.KILLED,
             cause=said or host.cause,
+            inputs=() if host.signalled else inputs,
         )
-        self._feed(exited, about)
-
-    def _last_words(self, child_id: str, incarnation: int) -> str:
-        path = last_words_path(Path(self._launch.directory), child_id, incarnation)
-        try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
 
 
 def _serves(host: Host) -> bool:

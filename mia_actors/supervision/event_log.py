@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS events (
   number INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, incarnation INTEGER NOT NULL,
   event TEXT NOT NULL, reason TEXT NOT NULL, cause TEXT NOT NULL, traceback TEXT NOT NULL,
   pid INTEGER NOT NULL, detect_ms REAL, decide_ms REAL, spawn_ms REAL, promote_ms REAL, import_ms REAL,
-  construct_ms REAL, start_ms REAL, armed_ms REAL
+  construct_ms REAL, start_ms REAL, armed_ms REAL, in_hand TEXT NOT NULL
 )
 """
 
@@ -47,6 +47,8 @@ class LoggedEvent:
     """What the child itself took to start."""
     armed_ms: float | None = None
     """From its start to its being armed."""
+    in_hand: str = ""
+    """The calls and loops a process had in hand when it died; an input with its digest where it has one."""
 
     @property
     def phases(self) -> tuple[tuple[str, float], ...]:
@@ -97,8 +99,10 @@ def read_events(
     path = directory / EVENTS_FILE
     if not path.exists():
         return ()
-    sql = f"SELECT number, {COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - as above
-    names = [field.name for field in fields(LoggedEvent)]
     with _opened(path) as connection:
+        there = {row[1] for row in connection.execute("PRAGMA table_info(events)")}
+        names = [field.name for field in fields(LoggedEvent) if field.name in there]  # older logs have fewer
+        columns = ", ".join(["number", *names])
+        sql = f"SELECT {columns} FROM events WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - as above
         rows = connection.execute(sql, (after, limit)).fetchall()
     return tuple((row[0], LoggedEvent(**dict(zip(names, row[1:], strict=True)))) for row in rows)

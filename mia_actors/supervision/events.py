@@ -79,6 +79,8 @@ class ChildExited:
     incarnation: int
     reason: ExitReason
     cause: str
+    inputs: tuple[str, ...] = ()
+    """Names of those it had in hand, where the end was nobody's wish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +265,15 @@ class CallHalt:
     cause: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepInput:
+    """Keep an input that a life of the child had in hand, for people to look at."""
+
+    child_id: str
+    incarnation: int
+    name: str
+
+
 class Fact(StrEnum):
     """What the event log tells of the tree."""
 
@@ -281,6 +292,7 @@ class Fact(StrEnum):
     CHILD_START_FAILED = "child.start_failed"
     CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"
+    INPUT_QUARANTINED = "child.input_quarantined"
     CHILD_HELD = "child.held"
     CHILD_RELEASED = "child.released"
     RESTART_SCHEDULED = "child.restart_scheduled"
@@ -344,5 +356,5 @@ class CallAnswered:
 
 
 Effect: TypeAlias = (
-    StartChild | StopChild | KillChild | SetTimer | CallHalt | CallAnswered | Report | TreeDown
+    StartChild | StopChild | KillChild | SetTimer | CallHalt | CallAnswered | KeepInput | Report | TreeDown
 )

@@ -119,6 +119,8 @@ class Host:
     started_s: float | None = None
     """When its child had started; None where another supervisor saw that."""
     kill_asked_s: float | None = None
+    signalled: bool = False
+    """By hand, so that its end proves nothing against what it has in hand."""
     lost_s: float | None = None
     failure: StartFailed | None = None
     reason: ExitReason | None = None

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import ray
 
 from mia_actors.core.clock import SystemClock
-from mia_actors.core.errors import InvariantViolated, MiaError, PermanentError
+from mia_actors.core.errors import InputQuarantined, InvariantViolated, MiaError, PermanentError
 from mia_actors.supervision.activity import Activity
 from mia_actors.supervision.child import (
     RESERVED_METHODS,
@@ -31,6 +31,8 @@ from mia_actors.supervision.child import (
     parse_settings,
     settings_model,
 )
+from mia_actors.supervision.in_hand import InHandFile, in_hand_path
+from mia_actors.supervision.inputs import Spool, input_of
 from mia_actors.supervision.messages import (
     Assignment,
     Became,
@@ -94,6 +96,12 @@ class _Part:
         self._activity = activity
         self._router = router
         self._refs: dict[str, Ref] = {}
+        self._refused = frozenset(assignment.quarantined)
+        self._spool = (
+            Spool(Path(assignment.directory), assignment.child_id, assignment.incarnation)
+            if assignment.keeps_inputs
+            else None
+        )
         self._log = get_logger(actor=assignment.child_id, incarnation=assignment.incarnation)
         child_class = load_class(assignment.run)
         self.imported_s = self._clock.monotonic_s()
@@ -136,26 +144,39 @@ class _Part:
                 return CLOSED
             try:
                 if not call.carrier:
-                    with self._activity.doing(method):
-                        return Reply(status=ReplyStatus.DONE, value=function(*call.args))
+                    return self._carry_out(function, call)
                 attributes: dict[str, AttributeValue] = {
                     CHILD: self.assignment.child_id,
                     INCARNATION: self.assignment.incarnation,
                     METHOD: method,
                     QUEUE_MS: round((self._clock.monotonic_s() - call.sent_s) * 1000, 3),
                 }
-                with (
-                    span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier),
-                    self._activity.doing(method),
-                ):
-                    return Reply(status=ReplyStatus.DONE, value=function(*call.args))
-            except InvariantViolated as error:
-                self.crash(error)
+                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier):
+                    return self._carry_out(function, call)
             except MiaError as error:
                 return Reply(status=ReplyStatus.RAISED, error=_portable(error, self.assignment))
             except Exception:
                 self._log.exception("child.call_failed", method=method)
                 raise
+
+    def _carry_out(self, function: Callable[..., Any], call: Call) -> Reply:
+        if self._spool is None:
+            with self._activity.doing(call.method):
+                return self._done(function, call)
+        name = input_of(call.method, call.args)
+        if name in self._refused:
+            raise InputQuarantined(f"{self.assignment.child_id} died of {name} too often and refuses it")
+        with (
+            self._spool.keeping(call.method, call.args),
+            self._activity.doing(call.method, noted_as=name, is_input=True),
+        ):
+            return self._done(function, call)
+
+    def _done(self, function: Callable[..., Any], call: Call) -> Reply:
+        try:
+            return Reply(status=ReplyStatus.DONE, value=function(*unpacked(call.args)))
+        except InvariantViolated as error:
+            self.crash(error)  # here, where the call is still noted as in hand
 
     def crash(self, error: BaseException) -> NoReturn:
         """Leaves the traceback where the supervisor finds it, then ends the process at once."""
@@ -264,6 +285,7 @@ class ChildHost:
             resource={INCARNATION: str(assignment.incarnation)},
         )
         _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
+        self._note_in_hand(in_hand_path(directory / LOG_FOLDER, assignment.child_id, assignment.incarnation))
         try:
             playing = _Part(
                 assignment,
@@ -292,6 +314,12 @@ class ChildHost:
             constructed_s=constructed_s,
             started_s=self._clock.monotonic_s(),
         )
+
+    def _note_in_hand(self, path: Path) -> None:
+        try:
+            self._activity.record_in(InHandFile(path))
+        except OSError as error:  # the child is worth more than the record
+            get_logger(actor=self._host_id).warning("in_hand.not_noted", error=str(error))
 
     @ray.method(concurrency_group="control")
     def stop(self, epoch: int) -> str:

@@ -11,6 +11,7 @@ from mia_actors.supervision.events import (
     CallOutcome,
     ExitReason,
     Fact,
+    KeepInput,
     KillChild,
     RetryDue,
     SetTimer,
@@ -32,7 +33,14 @@ from mia_actors.supervision.nodes import (
     Wish,
 )
 from mia_actors.supervision.reload import plan_level, same_level
-from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy, SupervisorSpec
+from mia_actors.supervision.spec import (
+    AutoShutdown,
+    OnBudgetSpent,
+    Poisoned,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+)
 from mia_actors.supervision.tree import Tree, dependants_of, spec_of
 
 RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
@@ -60,6 +68,7 @@ class Lifecycle:
         if isinstance(node, ChildNode):
             node.incarnation += 1
             node.start_overdue = node.arm_overdue = node.armed = False
+            node.poison = ""
             child_id, incarnation = node.node_id, node.incarnation
             overdue = StartOverdue(child_id=child_id, incarnation=incarnation)
             tree.effects.append(StartChild(child_id=child_id, incarnation=incarnation))
@@ -162,6 +171,22 @@ class Lifecycle:
 
     # --- restarting ---
 
+    def suspect(self, node: ChildNode, inputs: tuple[str, ...]) -> None:
+        """It died with these in hand: those of too many deaths are kept, and refused or given up on."""
+        rule = node.spec.quarantine
+        if rule is None:
+            return
+        for name in node.suspects.died_with(inputs, rule.after):
+            self._tree.effects.append(
+                KeepInput(child_id=node.node_id, incarnation=node.incarnation, name=name)
+            )
+            said = f"{name} was in hand in {node.suspects.counts[name]} deaths"
+            if rule.then is Poisoned.GIVE_UP:
+                node.poison = said
+            else:
+                node.suspects.quarantine(name)
+                self._tree.report(Fact.INPUT_QUARANTINED, node, cause=said)
+
     def exited(self, node: Node, reason: ExitReason, cause: str) -> None:
         """A node that nobody asked to stop has ended."""
         parent = node.parent
@@ -195,9 +220,9 @@ class Lifecycle:
             self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
 
     def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
-        pattern = pattern_met(node.spec.give_up_on, cause) if isinstance(node, ChildNode) else None
-        if pattern is not None:
-            said = f"{node.node_id} failed for good ({pattern}): {cause}"
+        why = _beyond_help(node, cause) if isinstance(node, ChildNode) else None
+        if why is not None:
+            said = f"{node.node_id} failed for good ({why}): {cause}"
             self._give_up(parent, Fact.PERMANENT_FAILURE, said)
             return
         if not parent.window.admit(self._tree.now_s):
@@ -537,6 +562,13 @@ class Lifecycle:
 def retry_of(node: Node, *, counted: bool) -> RetryDue:
     """The event that tries its restart."""
     return RetryDue(node_id=node.node_id, ticket=node.ticket, counted=counted)
+
+
+def _beyond_help(node: ChildNode, cause: str) -> str | None:
+    """Why no restart helps against what it died of. Whoever starts it anew all the same counts anew."""
+    if node.poison:
+        node.suspects.acquit()
+    return node.poison or pattern_met(node.spec.give_up_on, cause)
 
 
 def _is_starting(supervisor: SupervisorNode) -> bool:

@@ -26,7 +26,8 @@ crash has made pointless is cut short.
 
 Beyond OTP, where a child says so and only there: `backoff` puts its restart off. Its siblings and the end of
 the tree do not wait for it; the group that restarts with it does, stopped. `give_up_on` names causes that no
-restart helps against: they spend the budget at once. A child that a call holds stays down, whatever is
+restart helps against: they spend the budget at once. `quarantine` counts deaths by the inputs in hand; one of too many
+is refused by the lives that follow, or spends the budget at once. A child that a call holds stays down, whatever is
 restarted, until a call releases it.
 
 Guarantees, whatever the order of events: a child's next life is started only after its last one is certain
@@ -192,7 +193,7 @@ class TreeMachine:
             case ChildDeclined():
                 self._child_declined(node, event.cause)
             case ChildExited():
-                self._child_ended(node, event.reason, event.cause)
+                self._child_ended(node, event.reason, event.cause, event.inputs)
             case ChildArmed():
                 if node.state is NodeState.UP and not node.armed:
                     node.armed = True
@@ -231,7 +232,9 @@ class TreeMachine:
         else:
             self._child_ended(node, ExitReason.KILLED, cause)
 
-    def _child_ended(self, node: ChildNode, reason: ExitReason, cause: str) -> None:
+    def _child_ended(
+        self, node: ChildNode, reason: ExitReason, cause: str, inputs: tuple[str, ...] = ()
+    ) -> None:
         before = node.state
         if before not in ALIVE:
             return
@@ -244,6 +247,8 @@ class TreeMachine:
         node.last_exit, node.last_cause = reason, cause
         if before is not NodeState.STOPPING:
             node.deaths.add(reason, cause)
+            if not (reason.orderly or node.start_overdue or node.arm_overdue):
+                self._lifecycle.suspect(node, inputs)
         if before is NodeState.STARTING:
             self._tree.report(Fact.CHILD_START_FAILED, node, reason=reason, cause=cause)
             self._lifecycle.start_failed(node, cause)

@@ -28,7 +28,8 @@ class Call:
     """One call of a child's method. `sent_s` is of the machine-wide monotonic clock."""
 
     method: str
-    args: tuple[Any, ...]
+    args: bytes
+    """Packed on their own: what unpacks them has the call in hand already, and can tell equal ones."""
     carrier: Mapping[str, str]
     """Trace context; empty when nothing is traced."""
     sent_s: float
@@ -43,7 +44,7 @@ class Reply:
     error: Exception | None = None
 
 
-def packed(message: "Call | Reply | Assignment") -> bytes:
+def packed(message: "Call | Reply | Assignment | tuple[Any, ...]") -> bytes:
     """As it travels."""
     return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
 
@@ -120,6 +121,10 @@ class Assignment:
     directory: str
     epoch: int
     """Of the supervisor that assigns it; a host heeds no lower one than it has heard of."""
+    keeps_inputs: bool = False
+    """Whether it tells inputs apart and keeps each while it is served."""
+    quarantined: tuple[str, ...] = ()
+    """Names of inputs it is to refuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

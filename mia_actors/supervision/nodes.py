@@ -8,6 +8,7 @@ from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.restart_window import RestartWindow
 from mia_actors.supervision.siblings import Siblings
 from mia_actors.supervision.spec import ChildSpec, Restart, SupervisorSpec
+from mia_actors.supervision.suspects import Suspects
 
 
 class NodeState(StrEnum):
@@ -92,6 +93,9 @@ class ChildNode:
     """In a row, without a stable time between them: how far its backoff has grown."""
     up_since_s: float | None = None
     deaths: Deaths = field(default_factory=Deaths)
+    suspects: Suspects = field(default_factory=Suspects)
+    poison: str = ""
+    """The input because of which its supervisor is to give up instead of restarting it."""
     start_overdue: bool = False
     armed: bool = False
     """In this life."""

@@ -153,7 +153,7 @@ class Answer:
     ) -> None:
         self._ref = ref
         self._method = method
-        self._args = args
+        self._args = packed(args)
         self._repeatable = repeatable
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s

@@ -114,6 +114,24 @@ class Backoff(BaseModel):
         return self
 
 
+class Poisoned(StrEnum):
+    """What follows when an input has killed its child too often."""
+
+    SKIP = "skip"
+    """The child refuses it from then on, and serves all others."""
+    GIVE_UP = "give_up"
+    """Its supervisor does what `on_budget_spent` says."""
+
+
+class Quarantine(BaseModel):
+    """What to do about an input that kills whoever serves it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: int = Field(default=3, ge=1, le=100, description="Deaths with one input in hand that are enough.")
+    then: Poisoned = Field(default=Poisoned.SKIP, description="What follows the last of them.")
+
+
 class ChildSpec(BaseModel):
     """One child: a class, how it is started, stopped and restarted, and its settings."""
 
@@ -164,6 +182,10 @@ class ChildSpec(BaseModel):
         default=(),
         max_length=32,
         description="Causes of death no restart helps against, * is any text: its supervisor gives up at once.",
+    )
+    quarantine: Quarantine | None = Field(
+        default=None,
+        description="What to do about inputs it dies of; null: they are neither told apart nor kept.",
     )
     depends_on: tuple[ChildName, ...] = Field(
         default=(),

@@ -54,6 +54,9 @@ class TreeState(BaseModel):
     """Nodes that are kept down until they are released."""
     deaths: dict[str, dict[ExitReason, int]] = {}
     last_causes: dict[str, tuple[str, ...]] = {}
+    suspects: dict[str, dict[str, int]] = {}
+    """Deaths by input in hand, by child."""
+    quarantined: dict[str, tuple[str, ...]] = {}
     put_off_s: dict[str, float | None] = {}
     """Nodes whose restart is put off, and until when; None: with their group."""
     awaited: dict[str, str] = {}
@@ -96,6 +99,10 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
         held=tuple(node.node_id for node in tree.nodes.values() if node.held),
         deaths={node.node_id: node.deaths.counts for node in children if node.deaths.counts},
         last_causes={node.node_id: node.deaths.last_causes for node in children if node.deaths.counts},
+        suspects={node.node_id: node.suspects.counts for node in children if node.suspects.counts},
+        quarantined={
+            node.node_id: node.suspects.quarantined for node in children if node.suspects.quarantined
+        },
         put_off_s={
             node.node_id: node.due_s
             for node in tree.nodes.values()
@@ -132,6 +139,7 @@ def restore(tree: Tree, state: TreeState) -> None:
             node.incarnation = max(node.incarnation, state.lives.get(node.node_id, 0))
             name = node.node_id
             node.deaths.restore(state.deaths.get(name, {}), state.last_causes.get(name, ()))
+            node.suspects.restore(state.suspects.get(name, {}), state.quarantined.get(name, ()))
             node.failures = state.failures.get(node.node_id, 0)
             node.up_since_s = state.up_since_s.get(node.node_id)
             node.armed = node.node_id in state.armed

@@ -51,5 +51,6 @@ def _child_view(node: ChildNode, host: Host | None) -> ChildView:
         last_cause=node.last_cause,
         deaths={reason.value: count for reason, count in node.deaths.counts.items()},
         last_causes=node.deaths.last_causes,
+        quarantined=node.suspects.quarantined,
         armed=None if node.spec.armed_within_s is None else node.armed and node.state is NodeState.UP,
     )

@@ -21,6 +21,7 @@ from mia_actors.supervision.events import (
     ExitReason,
     Fact,
     HaltHandled,
+    KeepInput,
     KillChild,
     ReloadCall,
     Report,
@@ -194,6 +195,8 @@ class VirtualWorld:
             case CallHalt():
                 if self.answer_halt:
                     self.post(HaltHandled(supervisor_id=effect.supervisor_id), self._delay_s())
+            case KeepInput():
+                pass
             case CallAnswered():
                 self._keep_answer(effect)
             case Report():

@@ -216,3 +216,17 @@ class Sleeper:
                 CLOCK.sleep_s(60)
 
         threading.Thread(target=run, daemon=True).start()
+
+
+class Reader(Sleeper):
+    """Dies of what it reads, in the way that is written there."""
+
+    def read(self, text: str) -> str:
+        match text:
+            case "exit":
+                os._exit(1)
+            case "segfault":
+                ctypes.string_at(0)
+            case "violate":
+                raise InvariantViolated("never")
+        return text

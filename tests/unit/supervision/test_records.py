@@ -1,8 +1,11 @@
 """The event log and the tree file: written once, read by anybody."""
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-from mia_actors.supervision.event_log import EventLog, LoggedEvent, read_events
+from mia_actors.supervision.event_log import EVENTS_FILE, EventLog, LoggedEvent, read_events
 from mia_actors.supervision.recorder import Recorder
 from mia_actors.supervision.snapshot import (
     TREE_FILE,
@@ -23,6 +26,7 @@ EXITED = LoggedEvent(
     cause="boom",
     traceback="t",
     pid=7,
+    in_hand="read 0123456789abcdef; loop the watch",
 )
 STARTED = LoggedEvent(
     time_ns=6,
@@ -95,6 +99,15 @@ def test_events_are_read_back_as_they_were_written_and_from_where_one_left_off(t
     again.append([EXITED])
     again.close()
     assert [number for number, _ in read_events(tmp_path)] == [1, 2, 3]
+
+
+def test_a_log_of_an_earlier_session_lacks_some_columns_and_is_read_all_the_same(tmp_path: Path) -> None:
+    log = EventLog(tmp_path)
+    log.append([EXITED, STARTED])
+    log.close()
+    with closing(sqlite3.connect(tmp_path / EVENTS_FILE)) as connection, connection:
+        connection.execute("ALTER TABLE events DROP COLUMN in_hand")
+    assert read_events(tmp_path) == ((1, replace(EXITED, in_hand="")), (2, STARTED))
 
 
 def test_a_tree_is_read_back_as_it_was_written(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_a_good_file_is_read(write: Write) -> None:
             (
                 "10: tree.children[0].id: missing key (Name of the child, unique in the tree); allowed: "
                 "id, run, restart, shutdown_s, start_within_s, armed_within_s, alive_within_s, progress_within_s, "
-                "standby, settings, significant, backoff, give_up_on, depends_on, restart_with_dependants, faults"
+                "standby, settings, significant, backoff, give_up_on, quarantine, depends_on, "
+                "restart_with_dependants, faults"
             ),
         ),
         (
