@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from mia_actors.core.decisions import TargetPosition
-from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected
+from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected, PermitStale
 from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderState, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.tradebook import TradeBook
@@ -108,13 +108,17 @@ class FakePermits:
     refusal: PermitRefusal | None = None
     as_of_ns: int = DECIDED
     contracts_max: int = 1
+    run_out: int = 0
+    """So many permits have run out when they are shown to the executor's own gate, at 0."""
 
     def permit(self, as_of_ns: int) -> Permit | PermitRefusal:
+        self.run_out -= 1
         return self.refusal or Permit(
             epoch=1,
             executor_incarnation=1,
             as_of_ns=max(self.as_of_ns, as_of_ns),
-            expires_monotonic_ns=10**18,
+            granted_monotonic_ns=-1,
+            expires_monotonic_ns=0 if self.run_out >= 0 else 10**18,
             position_contracts_max=self.contracts_max,
         )
 
@@ -220,6 +224,19 @@ def test_a_decision_the_market_has_left_behind_expires() -> None:
     late = FakePermits(as_of_ns=DECIDED + 31 * 10**9)
     assert _executor(broker, permits=late).apply(LONG, 0).status is AppliedStatus.EXPIRED
     assert broker.sent == []
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, AppliedStatus.SENT), (3, AppliedStatus.REFUSED)])
+@pytest.mark.parametrize("gate", ["own", "broker"])
+def test_a_permit_that_ran_out_is_replaced_by_a_fresh_one_within_the_attempts(
+    gate: str, times: int, status: AppliedStatus
+) -> None:
+    """How long something took must not decide whether an entry is sent."""
+    broker = FakeBroker(before=[PermitStale("permit_expired")] * times if gate == "broker" else [])
+    applied = _executor(broker, permits=FakePermits(run_out=times if gate == "own" else 0)).apply(LONG, 0)
+    assert applied.status is status
+    assert applied.detail.startswith("guardian_unavailable") is (status is AppliedStatus.REFUSED)
+    assert broker.sent == (REFS if status is AppliedStatus.SENT else [])
 
 
 def test_a_rejection_is_final() -> None:
