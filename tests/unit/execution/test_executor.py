@@ -180,6 +180,22 @@ def test_an_executor_that_dies_around_the_send_leaves_one_bracket(side: str) -> 
     assert broker.sent == REFS
 
 
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_an_order_that_is_at_the_broker_is_told_of_though_no_permit_is_given_any_more(side: str) -> None:
+    """The guardian halts between the death of an executor and the question of its successor."""
+    broker, journal = FakeBroker(), _journal()
+    getattr(broker, side).append(Died())
+    with pytest.raises(Died):
+        _executor(broker, journal).apply(LONG, 0)
+    halted = FakePermits(refusal=PermitRefusal(reason="halted", detail="fire"))
+    applied = _executor(broker, journal, halted).apply(LONG, 0)
+    arrived = side == "after"
+    assert applied.status is (AppliedStatus.SENT if arrived else AppliedStatus.REFUSED)
+    assert {order.state for order in journal.orders()} == {
+        OrderState.WORKING if arrived else OrderState.EXPIRED
+    }
+
+
 def test_the_intent_is_committed_before_anything_is_sent() -> None:
     broker, journal = FakeBroker(before=[Died()]), _journal()
     with pytest.raises(Died):
