@@ -91,9 +91,9 @@ class Executor:
     def _reach(self, target: TargetPosition, held_contracts: int) -> Applied:
         begun = self._journal.orders(target.target_id)
         if begun and target.net_contracts != 0:
-            group = [order.spec for order in begun]
-            there = self._settled(group, self.reconcile())  # what the broker has needs no permit any more
-            return self._send_entry(target, group) if there is None else self._sent(target, there)
+            entry = [order.spec for order in begun]
+            there = self._settled(entry, self.reconcile())  # what the broker has needs no permit any more
+            return self._send_entry(target, entry) if there is None else self._sent(target, there)
         steps = plan(target, held_contracts)
         match steps:
             case NothingToDo():
