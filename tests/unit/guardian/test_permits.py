@@ -60,6 +60,25 @@ def test_a_lease_begins_when_the_clock_was_read_and_lasts_one_time_to_live(
     )
 
 
+def test_the_clock_is_read_before_the_store(
+    latch: Latch, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow look at the store shortens the lease: a halt during it must not be outlived by more than the rest."""
+
+    def slowly(session_id: str) -> Standing:
+        clock.advance_ns(NS_PER_S)
+        return real(session_id)
+
+    office = PermitOffice(
+        latch, session_id="s1", ttl_s=TTL_S, monotonic_ns=lambda: round(clock.monotonic_s() * NS_PER_S)
+    )
+    real = latch.standing
+    monkeypatch.setattr(latch, "standing", slowly)
+    lease = office.lease(1)
+    assert isinstance(lease, Lease)
+    assert (lease.granted_monotonic_ns, lease.expires_monotonic_ns) == (0, TTL_NS)
+
+
 def test_the_first_executor_of_a_session_does_not_wait(make_office: MakeOffice) -> None:
     assert reason(make_office().lease(4)) == "granted"
 
