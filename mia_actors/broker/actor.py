@@ -84,7 +84,7 @@ class Broker:
         self._context = context
         self._info = cast("SessionInfo", context.session)
         self._log = get_logger(actor=context.child_id, incarnation=context.incarnation)
-        self._gate = OrderGate()
+        self._gate = OrderGate(born_monotonic_ns=self._monotonic_ns())
         self._journal: MarketJournal | None = None
         self._session: IbSession | None = None
         self._up = threading.Condition()

@@ -163,13 +163,15 @@ class BrokerSnapshot:
 class Permit:
     """The guardian's lease to open or increase risk.
 
-    Reducing risk never needs one. `expires_monotonic_ns` is on the machine's monotonic clock; `epoch` grows
-    with every guardian incarnation and every halt, and a gate that has seen a higher epoch refuses a lower.
+    Reducing risk never needs one. Its moments are on the machine's monotonic clock; `epoch` grows with every
+    guardian incarnation and every halt, and a gate that has seen a higher epoch refuses a lower.
     """
 
     epoch: int
     executor_incarnation: int
     as_of_ns: int
     """Market time up to which the guardian had evaluated when it signed."""
+    granted_monotonic_ns: int
+    """Read before the guardian looked whether it may grant anything."""
     expires_monotonic_ns: int
     position_contracts_max: int

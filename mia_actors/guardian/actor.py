@@ -24,6 +24,7 @@ from mia_actors.core.session import SessionInfo
 from mia_actors.guardian.core import Assessment, GuardianCore, TradingState
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.permits import PermitOffice
 from mia_actors.guardian.watch import Watch
 from mia_actors.supervision.child import ChildContext
 from mia_actors.telemetry import conventions, tracing
@@ -68,6 +69,7 @@ class Guardian:
         self._thread: threading.Thread | None = None
         self._latch: Latch | None = None
         self._watch: Watch | None = None
+        self._office: PermitOffice | None = None
         self._session: GuardianSession | None = None
         self._heartbeat_at_s = 0.0
         self._looked_at_s = 0.0
@@ -80,7 +82,7 @@ class Guardian:
             BrokerDisconnected: no session within the limit.
         """
         self._latch = Latch.open(Path(self._info.state_dir))
-        self._latch.next_epoch()
+        self._office = self._new_office(self._latch)
         self._open(self._latch)
         self._thread = threading.Thread(target=self._guarded_loop, name="guardian", daemon=True)
         self._thread.start()
@@ -94,22 +96,21 @@ class Guardian:
             self._session.close()
 
     def permit(self, as_of_ns: int, executor_incarnation: int) -> Permit | PermitRefusal:
-        """A lease as of market time `as_of_ns`; waits, bounded, until that time has been judged."""
+        """A lease as of the market time judged last; waits, bounded, until that is at least `as_of_ns`."""
         with tracing.span(conventions.SPAN_ISSUE_PERMIT), self._evaluated:
             judged = self._evaluated.wait_for(
                 lambda: self._evaluated_until_ns >= as_of_ns, self._settings.permit_wait_s
             )
             if not judged:
                 waited = f"market time not judged within {self._settings.permit_wait_s:g} s"
-                return PermitRefusal(reason="guardian_behind", detail=waited)
-            watch, latch = self._ready()  # after waiting: a reconnect has made another watch
-            expires_ns = self._monotonic_ns() + round(self._settings.permit_ttl_s * NS_PER_S)
-            return watch.permit(
-                as_of_ns,
-                epoch=latch.epoch(),
-                executor_incarnation=executor_incarnation,
-                expires_monotonic_ns=expires_ns,
-            )
+                return PermitRefusal(reason="guardian_behind", detail=waited, again_in_s=0.0)
+            watch, _ = self._ready()  # after waiting: a reconnect has made another watch
+            if self._office is None:
+                raise InvariantViolated("asked before start")
+            lease = self._office.lease(executor_incarnation)
+            if isinstance(lease, PermitRefusal):
+                return lease
+            return watch.permit(self._evaluated_until_ns, lease)
 
     def assessment(self) -> Assessment | None:
         """The newest judgement; None before the first bar."""
@@ -263,6 +264,14 @@ class Guardian:
                 on_fill=self._events.put,
                 on_disconnect=lambda: self._events.put(Cut()),
             ),
+        )
+
+    def _new_office(self, latch: Latch) -> PermitOffice:
+        return PermitOffice(
+            latch,
+            session_id=self._info.session_id,
+            ttl_s=self._settings.permit_ttl_s,
+            monotonic_ns=self._monotonic_ns,
         )
 
     def _monotonic_ns(self) -> int:

@@ -13,10 +13,11 @@ from mia_actors.core.units import Product
 from mia_actors.guardian.core import GuardianCore, TradingState
 from mia_actors.guardian.latch import SCHEMA, Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.permits import Lease
 from mia_actors.guardian.watch import Watch
 
 SESSION = "backtest"
-NEVER_NS = 1 << 62
+FOR_EVER = Lease(epoch=1, executor_incarnation=1, granted_monotonic_ns=0, expires_monotonic_ns=1 << 62)
 
 
 class BacktestDesk(GuardianDesk, Protocol):
@@ -69,7 +70,7 @@ class InProcessGuardian:
 
     def permit(self, as_of_ns: int) -> Permit | PermitRefusal:
         """A permit, or why there is none."""
-        return self._watch.permit(as_of_ns, epoch=1, executor_incarnation=1, expires_monotonic_ns=NEVER_NS)
+        return self._watch.permit(as_of_ns, FOR_EVER)
 
     def orders(self) -> tuple[LedgerOrder, ...]:
         """The guardian's own orders, with the desk's last word on them."""

@@ -10,6 +10,7 @@ from mia_actors.guardian.core import Assessment, Demand, GuardianCore, TradingSt
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.permits import Lease
 
 STATES = {Demand.HALT: TradingState.HALTED, Demand.FLATTEN: TradingState.REDUCE_ONLY}
 GUARDIAN = "guardian"
@@ -74,10 +75,8 @@ class Watch:
             return None
         return self._sequence.step(market_time_ns, moment)
 
-    def permit(
-        self, as_of_ns: int, *, epoch: int, executor_incarnation: int, expires_monotonic_ns: int
-    ) -> Permit | PermitRefusal:
-        """A permit as of market time `as_of_ns`, or the reason there is none."""
+    def permit(self, as_of_ns: int, lease: Lease) -> Permit | PermitRefusal:
+        """A permit on these terms as of market time `as_of_ns`, or the reason there is none."""
         latched = self._latch.read()
         if latched.state is not TradingState.ACTIVE:
             return PermitRefusal(reason=latched.state.value, detail=latched.reason)
@@ -87,9 +86,10 @@ class Watch:
         if assessment.demand is not Demand.NONE:
             return PermitRefusal(reason=assessment.demand.name.lower(), detail=assessment.reason)
         return Permit(
-            epoch=epoch,
-            executor_incarnation=executor_incarnation,
+            epoch=lease.epoch,
+            executor_incarnation=lease.executor_incarnation,
             as_of_ns=as_of_ns,
-            expires_monotonic_ns=expires_monotonic_ns,
+            granted_monotonic_ns=lease.granted_monotonic_ns,
+            expires_monotonic_ns=lease.expires_monotonic_ns,
             position_contracts_max=self._settings.position_contracts_max,
         )

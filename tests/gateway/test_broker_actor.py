@@ -191,6 +191,7 @@ def _permit(*, epoch: int = 1, ttl_s: float = 60.0, limit: int = 1, incarnation:
         epoch=epoch,
         executor_incarnation=incarnation,
         as_of_ns=0,
+        granted_monotonic_ns=round(SystemClock().monotonic_s() * NS_PER_S),
         expires_monotonic_ns=round((SystemClock().monotonic_s() + ttl_s) * NS_PER_S),
         position_contracts_max=limit,
     )

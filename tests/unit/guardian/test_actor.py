@@ -82,8 +82,8 @@ def make_guardian(tmp_path: Path, latch: Latch, clock: VirtualClock) -> MakeGuar
             crash=crash,
         )
         guardian = Guardian(settings, context)
-        latch.next_epoch()
         guardian._latch = latch
+        guardian._office = guardian._new_office(latch)
         guardian._watch = Watch(
             settings=settings,
             core=GuardianCore(settings, ES, equity_usd),
@@ -151,6 +151,15 @@ def test_no_permit_for_a_time_that_is_not_judged(make_guardian: MakeGuardian, la
     behind = guardian.permit(bar(5).end_ns + 1, 4)
     assert isinstance(behind, PermitRefusal)
     assert behind.reason == "guardian_behind"
+
+
+def test_a_permit_asked_for_late_tells_how_far_the_market_is(
+    make_guardian: MakeGuardian, latch: Latch
+) -> None:
+    """Execution drops an entry that the market has left behind."""
+    guardian = make_guardian(FakeDesk())
+    guardian._judge(bar(50), Gate(latch))
+    assert granted(guardian, 5).as_of_ns == bar(50).end_ns
 
 
 @pytest.mark.parametrize(("mark_ticks", "refused"), [(ENTRY - 15, False), (ENTRY - 16, True)])

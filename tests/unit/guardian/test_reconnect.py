@@ -78,6 +78,7 @@ def test_after_a_reconnect_there_is_no_permit_before_a_judgement_and_a_pause_goe
     guardian = Guardian(SETTINGS, context)
     with closing(Latch.open(tmp_path)) as latch:
         guardian._latch = latch
+        guardian._office = guardian._new_office(latch)
         guardian._open(latch)
         guardian._judge(bar(10), Gate())
         assert reason_of(guardian, bar(10)) == after

@@ -14,12 +14,14 @@ from mia_actors.core.units import ES
 from mia_actors.guardian.core import GuardianCore, TradingState
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.permits import Lease
 from mia_actors.guardian.watch import Watch
 from tests.unit.guardian.account import ENTRY, INSTRUMENT, FakeDesk, bar, fill, round_trips
 
 SETTINGS = GuardianSettings(
     daily_loss_limit_usd=Decimal(200), position_contracts_max=1, consecutive_losses_max=3
 )
+LEASE = Lease(epoch=7, executor_incarnation=3, granted_monotonic_ns=5, expires_monotonic_ns=11)
 MakeWatch = Callable[..., Watch]
 
 
@@ -64,7 +66,7 @@ def make_watch(latch: Latch) -> MakeWatch:
 
 
 def permitted(watch: Watch, as_of_s: float = 5) -> Permit | PermitRefusal:
-    return watch.permit(bar(as_of_s).end_ns, epoch=7, executor_incarnation=3, expires_monotonic_ns=11)
+    return watch.permit(bar(as_of_s).end_ns, LEASE)
 
 
 def test_a_permit_names_epoch_incarnation_market_time_end_of_life_and_size(make_watch: MakeWatch) -> None:
@@ -74,6 +76,7 @@ def test_a_permit_names_epoch_incarnation_market_time_end_of_life_and_size(make_
         epoch=7,
         executor_incarnation=3,
         as_of_ns=bar(5).end_ns,
+        granted_monotonic_ns=5,
         expires_monotonic_ns=11,
         position_contracts_max=1,
     )
