@@ -1,4 +1,4 @@
-"""What every shell of the guardian does at every bar: judge, latch, act."""
+"""What every shell of the guardian does at every bar, and between bars: judge, remember, latch, act."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,9 +7,11 @@ from mia_actors.core.orders import Fill, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.ports import GuardianDesk
 from mia_actors.guardian.core import Assessment, Demand, GuardianCore, TradingState
+from mia_actors.guardian.facts import Fact
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.memory import memory_fact
 
 STATES = {Demand.HALT: TradingState.HALTED, Demand.FLATTEN: TradingState.REDUCE_ONLY}
 GUARDIAN = "guardian"
@@ -28,12 +30,17 @@ class Watch:
         instrument: str,
         session_id: str,
         now_ns: Callable[[], int],
+        scope: str | None = None,
     ) -> None:
-        """`now_ns` stamps the latch for people; nothing is decided on it."""
+        """Takes `now_ns` to stamp the latch for people; nothing is decided on it.
+
+        `scope` names the memory: a real account, or by default the session, whose market is its own world.
+        """
         self._settings = settings
         self._core = core
         self._latch = latch
         self._now_ns = now_ns
+        self._memory_fact = memory_fact(scope or session_id)
         self._sequence = HaltSequence(desk=desk, latch=latch, instrument=instrument, session_id=session_id)
         self.assessment: Assessment | None = None
 
@@ -51,18 +58,58 @@ class Watch:
         """Executions of all clients."""
         self._core.add_fills(fills)
 
-    def on_bar(self, bar: Bar) -> Assessment:
-        """Judges at the bar's end and acts where that is due.
+    def take(self, fact: Fact) -> None:
+        """Any other fact; judged with the next bar, or the next `look`."""
+        self._core.take(fact)
+
+    @property
+    def wants_position(self) -> bool:
+        """Whether the broker should be asked for the position before the next judgement."""
+        return self._core.wants_position
+
+    def on_bar(self, bar: Bar, *, arrival_ns: int | None = None) -> Assessment:
+        """Judges at the bar's end and acts where that is due; `arrival_ns` is None in lockstep and backtest.
 
         Raises:
             BrokerDisconnected: acting needs the broker and it is away; call again.
         """
-        self.assessment = self._core.assess(bar.end_ns, bar.close_ticks)
-        demanded = STATES.get(self.assessment.demand)
+        self._core.take(bar)
+        if arrival_ns is not None:
+            self._core.heard_feed(arrival_ns)
+        return self._conclude(bar.end_ns, bar.close_ticks, arrival_ns, float(bar.end_ns))
+
+    def look(self, as_of_ns: int, arrival_ns: int, moment: float) -> Assessment | None:
+        """Judges between bars, on what arrived since; None before the first price.
+
+        Args:
+            as_of_ns: The newest market time.
+            arrival_ns: Now, as facts carry it.
+            moment: Tells this look at the account from others, while it is acted on.
+
+        Raises:
+            BrokerDisconnected: acting needs the broker and it is away; call again.
+        """
+        mark_ticks = self._core.mark_ticks
+        return None if mark_ticks is None else self._conclude(as_of_ns, mark_ticks, arrival_ns, moment)
+
+    def _conclude(self, as_of_ns: int, mark_ticks: int, arrival_ns: int | None, moment: float) -> Assessment:
+        assessment = self._core.assess(as_of_ns, mark_ticks, arrival_ns=arrival_ns)
+        self._remember(assessment)
+        self.assessment = assessment
+        demanded = STATES.get(assessment.demand)
         if demanded is not None:
-            self.lower(demanded, reason=self.assessment.reason, who=GUARDIAN)
-        self.act(bar.end_ns, float(bar.end_ns))
-        return self.assessment
+            self.lower(demanded, reason=assessment.reason, who=GUARDIAN)
+        self.act(as_of_ns, moment)
+        return assessment
+
+    def _remember(self, assessment: Assessment) -> None:
+        """What the verdict rests on is on disk before anybody has the verdict; a failed one rests on nothing."""
+        if assessment.failed:
+            return
+        memory = self._core.memory(assessment.as_of_ns)
+        if memory is not None:
+            self._latch.note_fact(self._memory_fact, memory.text)
+            self._core.remembered(memory)
 
     def lower(self, state: TradingState, *, reason: str, who: str) -> None:
         """Latches a lower state; the disk has it before this returns."""
@@ -70,7 +117,8 @@ class Watch:
 
     def act(self, market_time_ns: int, moment: float) -> Step | None:
         """One step of making the account flat, or one more look at it once that is confirmed."""
-        if self.state is TradingState.ACTIVE:
+        closing = self.assessment is not None and self.assessment.demand is Demand.CLOSE
+        if self.state is TradingState.ACTIVE and not closing:
             return None
         return self._sequence.step(market_time_ns, moment)
 

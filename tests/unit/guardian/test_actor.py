@@ -230,6 +230,13 @@ def test_between_bars_a_flat_account_is_looked_at_again_every_few_seconds_and_no
     assert latch.read().is_flat
 
 
+class BrokenDesk(FakeDesk):
+    """A desk with an error of ours in it."""
+
+    def working_orders(self) -> int:
+        raise RuntimeError("broken")
+
+
 def run_into_error(guardian: Guardian) -> BaseException | None:
     """Lets the guardian's loop take one bar, in this thread; returns the last word of its process."""
     guardian._events.put(bar(5))
@@ -241,9 +248,11 @@ def run_into_error(guardian: Guardian) -> BaseException | None:
 def test_an_error_of_the_guardian_itself_halts_and_ends_the_process(
     make_guardian: MakeGuardian, latch: Latch
 ) -> None:
-    run_into_error(make_guardian(FakeDesk(), equity_usd=Decimal("NaN")))
+    guardian = make_guardian(BrokenDesk())
+    latch.lower(TradingState.REDUCE_ONLY, reason="position", who="guardian", at_ns=1)
+    run_into_error(guardian)
     assert latch.read().state is TradingState.HALTED
-    assert latch.read().reason.startswith("the guardian failed: InvalidOperation")
+    assert latch.read().reason == "the guardian failed: RuntimeError: broken"
 
 
 def test_a_lost_connection_ends_the_process_and_latches_nothing_new(
@@ -261,6 +270,6 @@ def test_an_error_that_cannot_be_latched_ends_the_process_all_the_same(
     make_guardian: MakeGuardian, latch: Latch
 ) -> None:
     """A full or read-only disk."""
-    guardian = make_guardian(FakeDesk(), equity_usd=Decimal("NaN"))
+    guardian = make_guardian(BrokenDesk())
     latch._connection.execute("PRAGMA query_only = ON")
     run_into_error(guardian)

@@ -39,6 +39,10 @@ def named(assessment: Assessment, name: str) -> list[tuple[Level, Demand]]:
     return [(found.level, found.demand) for found in assessment.findings if found.name == name]
 
 
+def failed(assessment: Assessment) -> bool:
+    return assessment.failed and (assessment.level, assessment.demand) == (Level.CATASTROPHE, Demand.HALT)
+
+
 @pytest.mark.parametrize(
     ("commission_usd", "expected"),
     [
@@ -153,16 +157,17 @@ def test_ten_round_trips_within_an_hour_warn(trades: int, expected: list[tuple[L
 
 
 @pytest.mark.parametrize("missing", [Decimal("NaN"), Decimal("sNaN")])
-def test_equity_that_is_not_a_number_is_an_error_and_never_all_is_well(missing: Decimal) -> None:
-    with pytest.raises(ArithmeticError):
-        judged(core_of(equity_usd=missing), 5)
+def test_equity_that_is_not_a_number_is_a_catastrophe(missing: Decimal) -> None:
+    assert failed(judged(core_of(equity_usd=missing), 5))
 
 
-def test_a_commission_that_is_not_a_number_is_an_error_and_never_all_is_well() -> None:
+@pytest.mark.parametrize("missing", [Decimal("NaN"), Decimal("sNaN")])
+def test_a_commission_that_is_not_a_number_is_a_catastrophe_for_good(missing: Decimal) -> None:
     core = core_of()
-    core.add_fills([fill(1, Side.BUY, ENTRY, commission_usd=Decimal("NaN"))])
-    with pytest.raises(ArithmeticError):
-        judged(core, 5)
+    core.add_fills([fill(1, Side.BUY, ENTRY, commission_usd=missing)])
+    assert failed(judged(core, 5))
+    core.add_fills([fill(2, Side.SELL, ENTRY + 1)])
+    assert failed(judged(core, 10))
 
 
 def test_no_equity_at_all_halts() -> None:

@@ -129,10 +129,16 @@ def test_losses_in_a_row_refuse_permits_and_latch_nothing(make_watch: MakeWatch,
     assert isinstance(permitted(watch), Permit)
 
 
-def test_an_equity_that_is_not_a_number_gives_no_permit(make_watch: MakeWatch) -> None:
-    watch = make_watch(FakeDesk(), equity_usd=Decimal("NaN"))
-    with pytest.raises(ArithmeticError):
-        watch.on_bar(bar(5))
+def test_a_judgement_that_fails_halts_and_the_account_is_made_flat_all_the_same(
+    make_watch: MakeWatch, latch: Latch
+) -> None:
+    desk = FakeDesk(position=1, working=2)
+    watch = make_watch(desk, fill(1, Side.BUY, ENTRY), equity_usd=Decimal("NaN"))
+    for number in range(1, 4):
+        watch.on_bar(bar(5 * number))
+    assert (latch.read().state, latch.read().is_flat) == (TradingState.HALTED, True)
+    assert latch.read().reason.startswith("the guardian failed: InvalidOperation")
+    assert isinstance(permitted(watch, 15), PermitRefusal)
 
 
 def test_no_recovery_no_new_day_and_no_restart_raises_the_state(make_watch: MakeWatch, latch: Latch) -> None:
