@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date
 
 from mia_actors.core.clock import NS_PER_S, iso_utc
+from mia_actors.core.facts import OrderRefused, OrderSeen
 from mia_actors.core.orders import GUARDIAN_PREFIX, Fill, OrderTerms, decision_time_ns, execution_stem
 from mia_actors.guardian.account_book import AccountBook
-from mia_actors.guardian.facts import OrderRefused, OrderSeen
 from mia_actors.guardian.levels import NO_ENTRIES, TOLD, Demand, Finding, Level, found
 from mia_actors.guardian.limits import PERCENT, GuardianSettings
 from mia_actors.guardian.market_limits import MarketHistory
@@ -71,7 +71,7 @@ class SlippageLimit:
 
     def __init__(self, settings: GuardianSettings, slips: Iterable[Slip]) -> None:
         self._limits = settings.slippage_ticks
-        self._unavailable = settings.unavailable_readings
+        self._debounce = settings.debounce_readings
         self._slips = {slip.stem: slip for slip in slips}
         self._terms: dict[str, OrderTerms] = {}
 
@@ -119,7 +119,7 @@ class SlippageLimit:
         text = f"a fill {worst} ticks worse than its price, limit {self._limits.limit(max(worst, 0)) or 0:f}"
         yield from found("slippage", self._limits.level(worst), text)
         unknown = sum(1 for slip in recent if slip.ticks is None)
-        if unknown >= self._unavailable:
+        if unknown >= self._debounce:
             text = f"slippage of {unknown} fills within an hour is not known"
             yield from found("slippage", Level.CRITICAL, text)
 

@@ -20,13 +20,7 @@ from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
-from mia_actors.core.market import Bar
-from mia_actors.core.orders import Fill, OrderTerms
-from mia_actors.core.trade_date import trade_date
-from mia_actors.core.units import Product
-from mia_actors.guardian.account_book import AccountBook, week_of
-from mia_actors.guardian.conduct import OrderLimits, SlippageLimit, TradingLimits
-from mia_actors.guardian.facts import (
+from mia_actors.core.facts import (
     BrokerEquity,
     BrokerPnl,
     BrokerPosition,
@@ -38,6 +32,12 @@ from mia_actors.guardian.facts import (
     SupervisionNotice,
     Tick,
 )
+from mia_actors.core.market import Bar
+from mia_actors.core.orders import Fill, OrderTerms
+from mia_actors.core.trade_date import trade_date
+from mia_actors.core.units import Product
+from mia_actors.guardian.account_book import AccountBook, week_of
+from mia_actors.guardian.conduct import OrderLimits, SlippageLimit, TradingLimits
 from mia_actors.guardian.levels import GUARDIAN_ERROR, Assessment, Demand, Finding, Level, TradingState
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.market_limits import (

@@ -179,8 +179,11 @@ class GuardianSettings(BaseModel):
     equity_disagreement_readings: Thresholds = Field(
         default=Thresholds(warning=Decimal(3)), description="Readings in a row in which they differ by more."
     )
-    unavailable_readings: int = Field(
-        default=3, ge=1, le=1000, description="Missing quotes or prices in a row after which entries end."
+    debounce_readings: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Fresh readings in a row that a wide spread, or missing data, takes to count.",
     )
     connection_loss_s: Thresholds = Field(
         default=Thresholds(warning=Decimal(5), critical=Decimal(15)),

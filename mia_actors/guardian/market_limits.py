@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from mia_actors.core.calendar import session_close_ns
 from mia_actors.core.clock import NS_PER_S, iso_utc, time_ns_of
+from mia_actors.core.facts import Quote
 from mia_actors.core.market import Bar
 from mia_actors.core.trade_date import session_bounds_ns, trade_date
-from mia_actors.guardian.facts import Quote
 from mia_actors.guardian.levels import Demand, Finding, Level, found
 from mia_actors.guardian.limits import HISTORY_S, GuardianSettings
 
@@ -90,12 +90,15 @@ class VolumeLimit:
 
 
 class SpreadLimit:
-    """The spread, and quotes that are missing or crossed: no entries until they are normal."""
+    """The spread, and quotes that are missing or crossed: no entries until one is normal.
+
+    Bid and ask come one after the other, so a wide spread counts when every one of the last readings was wide.
+    """
 
     def __init__(self, settings: GuardianSettings) -> None:
         self._limits = settings.spread_ticks
-        self._unavailable = settings.unavailable_readings
-        self._spread_ticks: int | None = None
+        self._debounce = settings.debounce_readings
+        self._spreads: deque[int] = deque(maxlen=self._debounce)
         self._missing = 0
 
     def take(self, quote: Quote) -> None:
@@ -103,16 +106,18 @@ class SpreadLimit:
         spread_ticks = quote.spread_ticks
         self._missing = self._missing + 1 if spread_ticks is None else 0
         if spread_ticks is not None:
-            self._spread_ticks = spread_ticks
+            self._spreads.append(spread_ticks)
 
     def findings(self) -> Iterator[Finding]:
         """What it says of the newest quotes."""
         if not self._limits.in_use:
             return
-        if self._missing >= self._unavailable or self._spread_ticks is None:
+        if not self._spreads:
+            self._missing += 1  # a look without any quote is a reading too
+        if self._missing >= self._debounce:
             yield from found("spread", Level.WARNING, "no quotes", answers=NO_ENTRIES_UNTIL_NORMAL)
             return
-        spread = self._spread_ticks
+        spread = min(self._spreads) if len(self._spreads) == self._debounce else 0
         text = f"spread {spread} ticks, limit {self._limits.limit(spread):f}"
         yield from found("spread", self._limits.level(spread), text, answers=NO_ENTRIES_UNTIL_NORMAL)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from mia_actors.core.clock import NS_PER_S
-from mia_actors.guardian.facts import BrokerEquity, BrokerPnl, Line, SupervisionKind, SupervisionNotice
+from mia_actors.core.facts import BrokerEquity, BrokerPnl, Line, SupervisionKind, SupervisionNotice
 from mia_actors.guardian.levels import NO_ENTRIES, Finding, Level, found
 from mia_actors.guardian.limits import GuardianSettings, LevelWord
 from mia_actors.guardian.thresholds import Thresholds

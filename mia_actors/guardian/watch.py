@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
+from mia_actors.core.facts import Fact
 from mia_actors.core.market import Bar
 from mia_actors.core.orders import Fill, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.ports import GuardianDesk
 from mia_actors.guardian.core import Assessment, Demand, GuardianCore, TradingState
-from mia_actors.guardian.facts import Fact
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings

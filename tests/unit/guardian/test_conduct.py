@@ -2,6 +2,7 @@
 
 import pytest
 
+from mia_actors.core.facts import OrderRefused, OrderSeen
 from mia_actors.core.orders import (
     EXECUTOR_PREFIX,
     GUARDIAN_PREFIX,
@@ -12,7 +13,6 @@ from mia_actors.core.orders import (
     order_ref,
 )
 from mia_actors.guardian.core import Demand, GuardianCore, Level
-from mia_actors.guardian.facts import OrderRefused, OrderSeen
 from tests.unit.guardian.account import ENTRY, INSTRUMENT, NOON_NS, bar, fill, round_trips
 from tests.unit.guardian.judging import (
     HALT,

@@ -38,7 +38,7 @@ from mia_actors.guardian.limits import GuardianSettings
         {"spread_ticks": {"warning": 0}},
         {"news_times": ["2026-12-09T19:00:00"]},
         {"volume_window_s": 0},
-        {"unavailable_readings": 0},
+        {"debounce_readings": 0},
     ],
     ids=str,
 )

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mia_actors.core.errors import ConfigError
+from mia_actors.core.facts import OrderSeen
 from mia_actors.core.orders import Fill, Side
 from mia_actors.core.units import ES
 from mia_actors.guardian.account_book import AccountBook
 from mia_actors.guardian.core import GuardianCore
-from mia_actors.guardian.facts import OrderSeen
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.memory import Memory, memory_fact, remembered

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from mia_actors.core.orders import Side
-from mia_actors.guardian.core import Demand, GuardianCore, Level
-from mia_actors.guardian.facts import (
+from mia_actors.core.facts import (
     BrokerEquity,
     BrokerPnl,
     BrokerPosition,
@@ -15,6 +13,8 @@ from mia_actors.guardian.facts import (
     SupervisionKind,
     SupervisionNotice,
 )
+from mia_actors.core.orders import Side
+from mia_actors.guardian.core import Demand, GuardianCore, Level
 from tests.unit.guardian.account import ENTRY, fill
 from tests.unit.guardian.judging import (
     HALT,
