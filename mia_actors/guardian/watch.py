@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.facts import Fact
 from mia_actors.core.market import Bar
 from mia_actors.core.orders import Fill, Permit
@@ -15,6 +16,7 @@ from mia_actors.guardian.memory import memory_fact
 
 STATES = {Demand.HALT: TradingState.HALTED, Demand.FLATTEN: TradingState.REDUCE_ONLY}
 GUARDIAN = "guardian"
+MINUTE_NS = 60 * NS_PER_S
 
 
 class Watch:
@@ -42,6 +44,7 @@ class Watch:
         self._now_ns = now_ns
         self._memory_fact = memory_fact(scope or session_id)
         self._sequence = HaltSequence(desk=desk, latch=latch, instrument=instrument, session_id=session_id)
+        self._closed = False
         self.assessment: Assessment | None = None
 
     @property
@@ -117,10 +120,16 @@ class Watch:
 
     def act(self, market_time_ns: int, moment: float) -> Step | None:
         """One step of making the account flat, or one more look at it once that is confirmed."""
-        closing = self.assessment is not None and self.assessment.demand is Demand.CLOSE
-        if self.state is TradingState.ACTIVE and not closing:
+        if self.state is not TradingState.ACTIVE:
+            return self._sequence.step(market_time_ns, moment)
+        if self.assessment is None or self.assessment.demand is not Demand.CLOSE:
+            self._closed = False
             return None
-        return self._sequence.step(market_time_ns, moment)
+        if self._closed and self._core.position_contracts == 0 and market_time_ns % MINUTE_NS:
+            return None  # nothing is latched and nothing may enter: a look a minute is enough
+        step = self._sequence.step(market_time_ns, moment)
+        self._closed = step.is_flat
+        return step
 
     def permit(
         self, as_of_ns: int, *, epoch: int, executor_incarnation: int, expires_monotonic_ns: int

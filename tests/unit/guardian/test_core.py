@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mia_actors.core.clock import NS_PER_S
@@ -208,6 +208,7 @@ winning_trades = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(trades=winning_trades)
 def test_no_profit_however_big_ever_halts_pauses_or_flattens(trades: list[tuple[Side, int, int]]) -> None:
     """Paths that are never under water: marked at a gain, then closed at a gain, judged at every step."""
@@ -223,6 +224,7 @@ def test_no_profit_however_big_ever_halts_pauses_or_flattens(trades: list[tuple[
         assert {found.name for found in (*held.findings, *closed.findings)} <= {"trades_per_hour"}
 
 
+@settings(deadline=None)
 @given(
     results=st.lists(st.integers(-20, 20), max_size=12),
     side=st.sampled_from(Side),
@@ -243,6 +245,7 @@ def test_a_better_mark_never_makes_the_judgement_worse(
     assert best.level <= worse.level
 
 
+@settings(deadline=None)
 @given(results=st.lists(st.integers(-20, 20), max_size=8), data=st.data())
 def test_a_restarted_guardian_that_folds_the_same_fills_in_any_order_says_the_same(
     results: list[int], data: st.DataObject

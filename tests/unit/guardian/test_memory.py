@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mia_actors.core.errors import ConfigError
@@ -44,6 +44,7 @@ def after_restart(core: GuardianCore, second: float) -> Memory:
 trades = st.lists(st.tuples(st.integers(-20, 20), st.integers(0, 20)), min_size=1, max_size=15)
 
 
+@settings(deadline=None)
 @given(trades=trades, cut=st.integers(0, 30), mark=st.integers(-30, 30), data=st.data())
 def test_a_restart_in_the_middle_of_weeks_gives_the_same_verdicts(
     trades: list[tuple[int, int]], cut: int, mark: int, data: st.DataObject

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mia_actors.core.orders import Fill, Side
@@ -152,6 +152,7 @@ def with_every_limit(*fills: Fill) -> GuardianCore:
     return core
 
 
+@settings(deadline=None)
 @given(results=results, place=st.integers(0, 10), profit=st.integers(0, 10**6), mark=st.integers(-30, 30))
 def test_a_profit_put_in_anywhere_never_gives_a_higher_level(
     results: list[int], place: int, profit: int, mark: int
@@ -164,6 +165,7 @@ def test_a_profit_put_in_anywhere_never_gives_a_higher_level(
     assert (with_it.level, with_it.demand) <= (without.level, without.demand)
 
 
+@settings(deadline=None)
 @given(results=results, gains=st.lists(st.integers(0, 50), min_size=10, max_size=10))
 def test_better_prices_never_give_a_higher_level(results: list[int], gains: list[int]) -> None:
     improved = [one + gain for one, gain in zip(results, gains, strict=False)]
@@ -171,6 +173,7 @@ def test_better_prices_never_give_a_higher_level(results: list[int], gains: list
     assert (better.level, better.demand) <= (worse.level, worse.demand)
 
 
+@settings(deadline=None)
 @given(marks=st.lists(st.integers(0, 10**6), min_size=1, max_size=8), last=st.integers(-30, 30))
 def test_prices_in_favour_on_the_way_change_nothing_of_what_comes_after(marks: list[int], last: int) -> None:
     core = with_every_limit(fill(1, Side.BUY, ENTRY))
