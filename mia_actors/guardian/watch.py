@@ -79,31 +79,39 @@ class Watch:
         self._core.take(bar)
         if arrival_ns is not None:
             self._core.heard_feed(arrival_ns)
-        return self._conclude(bar.end_ns, bar.close_ticks, arrival_ns, float(bar.end_ns))
+        assessment, _ = self._conclude(bar.end_ns, bar.close_ticks, arrival_ns)
+        self.act(bar.end_ns, float(bar.end_ns))
+        return assessment
 
     def look(self, as_of_ns: int, arrival_ns: int, moment: float) -> Assessment | None:
         """Judges between bars, on what arrived since; None before the first price.
 
+        It acts at once where it lowers the latch, and leaves what follows to bars and `act`: trades come faster
+        than an account can be looked at.
+
         Args:
             as_of_ns: The newest market time.
             arrival_ns: Now, as facts carry it.
-            moment: Tells this look at the account from others, while it is acted on.
+            moment: Tells this look at the account from others.
 
         Raises:
             BrokerDisconnected: acting needs the broker and it is away; call again.
         """
         mark_ticks = self._core.mark_ticks
-        return None if mark_ticks is None else self._conclude(as_of_ns, mark_ticks, arrival_ns, moment)
+        if mark_ticks is None:
+            return None
+        assessment, lowered = self._conclude(as_of_ns, mark_ticks, arrival_ns)
+        if lowered:
+            self.act(as_of_ns, moment)
+        return assessment
 
-    def _conclude(self, as_of_ns: int, mark_ticks: int, arrival_ns: int | None, moment: float) -> Assessment:
+    def _conclude(self, as_of_ns: int, mark_ticks: int, arrival_ns: int | None) -> tuple[Assessment, bool]:
         assessment = self._core.assess(as_of_ns, mark_ticks, arrival_ns=arrival_ns)
         self._remember(assessment)
         self.assessment = assessment
         demanded = STATES.get(assessment.demand)
-        if demanded is not None:
-            self.lower(demanded, reason=assessment.reason, who=GUARDIAN)
-        self.act(as_of_ns, moment)
-        return assessment
+        lowered = demanded is not None and self.lower(demanded, reason=assessment.reason, who=GUARDIAN)
+        return assessment, lowered
 
     def _remember(self, assessment: Assessment) -> None:
         """What the verdict rests on is on disk before anybody has the verdict; a failed one rests on nothing."""
@@ -114,9 +122,9 @@ class Watch:
             self._latch.note_fact(self._memory_fact, memory.text)
             self._core.remembered(memory)
 
-    def lower(self, state: TradingState, *, reason: str, who: str) -> None:
-        """Latches a lower state; the disk has it before this returns."""
-        self._latch.lower(state, reason=reason, who=who, at_ns=self._now_ns())
+    def lower(self, state: TradingState, *, reason: str, who: str) -> bool:
+        """Latches a lower state, which is on disk before this returns; whether anything changed."""
+        return self._latch.lower(state, reason=reason, who=who, at_ns=self._now_ns())
 
     def act(self, market_time_ns: int, moment: float) -> Step | None:
         """One step of making the account flat, or one more look at it once that is confirmed."""

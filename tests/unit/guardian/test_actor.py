@@ -290,6 +290,9 @@ def test_a_trade_between_two_bars_that_breaks_a_limit_halts_at_once_out_of_locks
         guardian._look(tick)
         assert latch.read().state is state
     assert desk.position == 0
+    calls = len(desk.calls)
+    guardian._look(tick)
+    assert len(desk.calls) == calls  # what follows is done at bars and while nothing arrives
 
 
 def test_a_feed_that_falls_silent_ends_permits_without_any_bar(
