@@ -6,6 +6,7 @@ from typing import Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.broker.actor import BrokerSettings
+from mia_actors.cli.limit_checks import check_limits
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import PRODUCTS
@@ -68,6 +69,7 @@ def load_config(path: Path) -> SystemConfig:
     config = document.value
     validate_children(document, config.tree)
     validate_pool(document, config.standby_pool, key="standby_pool")
+    check_limits(config.tree, instrument=config.session.instrument, path=path)
     seen: dict[int, str] = {}
     for name, connection in config.connections.items():
         other = seen.setdefault(connection.client_id, name)

@@ -1,12 +1,13 @@
 """The guardian of a backtest: the same watch, driven by plain calls, its latch in memory."""
 
 import sqlite3
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.market import Bar
-from mia_actors.core.orders import Fill, Permit
+from mia_actors.core.orders import Fill, OrderTerms, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.ports import GuardianDesk
 from mia_actors.core.units import Product
@@ -27,6 +28,10 @@ class BacktestDesk(GuardianDesk, Protocol):
         """Executions with an event time after `after_ns`."""
         ...
 
+    def order_terms(self, order_ref: str) -> OrderTerms | None:
+        """Prices of an order; None for one that was never placed."""
+        ...
+
 
 class InProcessGuardian:
     """Judges every 5-second bar, acts, and gives permits, as the actor does in lockstep."""
@@ -45,9 +50,10 @@ class InProcessGuardian:
         self._latch = Latch(connection)
         self._desk = desk
         self._seen_until_ns = -1
+        self._core = GuardianCore(settings, product, starting_equity_usd)
         self._watch = Watch(
             settings=settings,
-            core=GuardianCore(settings, product, starting_equity_usd),
+            core=self._core,
             latch=self._latch,
             desk=desk,
             instrument=instrument,
@@ -60,10 +66,20 @@ class InProcessGuardian:
         """True once the latch is set."""
         return self._watch.state is TradingState.HALTED
 
+    def warm_up(self, bars: Sequence[Bar]) -> None:
+        """The 5-second bars of the half hour before the session; the newest is judged, as at a connect."""
+        self._core.take_history(bars)
+        if bars:
+            self._watch.on_bar(bars[-1])
+
     def on_bar(self, bar: Bar) -> None:
         """A 5-second bar, after the exchange matched it."""
         fresh = self._desk.fills(after_ns=self._seen_until_ns)
         if fresh:
+            for reference in {fill.order_ref for fill in fresh}:
+                terms = self._desk.order_terms(reference)
+                if terms is not None:
+                    self._watch.take(terms)
             self._watch.add_fills(fresh)
         self._seen_until_ns = bar.end_ns
         self._watch.on_bar(bar)
