@@ -71,7 +71,7 @@ def test_a_session_under_chaos_ends_with_the_ledger_of_the_undisturbed_one(
 def test_a_fault_this_version_does_not_offer_is_refused_before_anything_starts(
     config: Path, tmp_path: Path
 ) -> None:
-    done = _chaos(config, tmp_path / "state", *SHORT, "--kills", "1", "--faults", "gateway")
+    done = _chaos(config, tmp_path / "state", *SHORT, "--kills", "1", "--faults", "node")
     assert done.returncode == 2
-    assert "--faults gateway: " in done.stderr
+    assert "--faults node: " in done.stderr
     assert not (tmp_path / "state").exists()
