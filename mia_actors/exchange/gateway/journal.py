@@ -166,14 +166,14 @@ class GatewayJournal:
             ) from None
         try:
             found = surviving(self._path.read_bytes())
-            os.ftruncate(self._handle, found.length)
-            if found.tape is None:
-                self._write(tape_line(market).encode() + b"\n")
-            elif found.tape != tape_line(market):
+            if found.tape not in {None, tape_line(market)}:
                 raise ConfigError(
                     f"--journal {self._path}: is of another tape ({found.tape}); name another file"
                 )
             replay(market, found.changes)
+            os.ftruncate(self._handle, found.length)
+            if found.tape is None:
+                self._write(tape_line(market).encode() + b"\n")
         except Damaged as error:
             raise ConfigError(f"--journal {self._path}: is damaged, {error}; name another file") from error
         except OSError as error:

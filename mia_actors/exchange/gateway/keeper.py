@@ -121,5 +121,5 @@ class GatewayKeeper:
 
     def _fail(self, reason: str) -> None:
         self._log.error("gateway.given_up", reason=reason)
+        self._listening.close()  # who waits in line is refused
         self.failed = reason
-        self._listening.close()

@@ -174,7 +174,9 @@ class SimulatedMarket:
             InvariantViolated: the change is not of this market at this time.
         """
         if change.at_ns != self.now_ns:
-            raise InvariantViolated(f"{change}: market time is {self.now_ns}")
+            raise InvariantViolated(
+                f"{type(change).__name__} at {change.at_ns}, market time is {self.now_ns}"
+            )
         match change:
             case Started() | Acknowledged():
                 self._note(change)

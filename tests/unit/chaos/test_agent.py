@@ -259,7 +259,9 @@ def test_a_cut_connection_has_recovered_when_its_client_is_back(stage: Stage) ->
     assert strike.recovered_ns > strike.at_ns
 
 
-def test_a_gateway_has_recovered_when_another_one_answers_and_the_trading_client_is_back(stage: Stage) -> None:
+def test_a_gateway_has_recovered_when_another_one_answers_and_the_trading_client_is_back(
+    stage: Stage,
+) -> None:
     first = stage.gateway.process = stage.spawn()
     stage.show(stage.spawn(), incarnation=1)
     stage.decide(9)
