@@ -187,7 +187,7 @@ def test_a_journal_that_was_only_begun_is_begun_anew(tmp_path: Path, begun: byte
         (lambda written: written.replace(b"\nbar {", b"\nbar [", 1), "line 3:"),
         (
             lambda written: re.sub(rb"\nbar .*", b"", written, count=1),
-            "line 3: Submitted at 1773093605000000000, market time is 1773093600000000000",
+            r"line 3: Submitted at \d+, market time is \d+;",
         ),
         (lambda _: tape_line(new_market(8)).encode() + b"\n", "another tape"),
     ],
