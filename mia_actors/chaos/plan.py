@@ -15,6 +15,7 @@ from mia_actors.core.ids import seeded_random
 
 GUARDIAN = "guardian"
 SUPERVISOR = "supervisor"
+GATEWAY = "gateway"
 DELAY_MS_MAX = 20.0
 """About the length of one cycle."""
 AIMED_SHARE = 3
@@ -38,13 +39,12 @@ class FaultKind(StrEnum):
     SOCKET = "socket"
     """The broker resets a client's TCP connection."""
     GATEWAY = "gateway"
-    """The broker's own process dies."""
+    """SIGKILL to the simulated gateway, which is the broker and its market."""
     NODE = "node"
     """A whole machine of the cluster dies."""
 
 
 NOT_OFFERED: dict[FaultKind, str] = {
-    FaultKind.GATEWAY: "the simulated gateway keeps its market in memory and cannot be restarted in this version",
     FaultKind.NODE: "this version runs every actor of a session on one node",
 }
 """Faults that a session cannot be expected to survive, with the reason. Take one out to have it carried out."""
@@ -60,7 +60,7 @@ class Fault:
     """Place in the plan, from 1."""
     kind: FaultKind
     target: str
-    """A child; for `socket` the name of a connection; for `supervisor` that word."""
+    """A child; for `socket` the name of a connection; for `supervisor` and `gateway` that word."""
     after_cycles: int
     """It becomes due when so many cycles were decided."""
     delay_ms: float
@@ -128,7 +128,7 @@ def plan_faults(
     children_deck, connections_deck = _deck(list(open_to), source), _deck(connections, source)
     targets = {
         FaultKind.SUPERVISOR: cycle([SUPERVISOR]),
-        FaultKind.GATEWAY: cycle([FaultKind.GATEWAY.value]),
+        FaultKind.GATEWAY: cycle([GATEWAY]),
         FaultKind.NODE: cycle([FaultKind.NODE.value]),
         FaultKind.GUARDIAN: cycle([GUARDIAN]),
         FaultKind.SOCKET: connections_deck,

@@ -87,7 +87,7 @@ def chaos_document(
         "orders": summary.ledger.orders if summary is not None else None,
         "fills": summary.ledger.fills if summary is not None else None,
         "restarts": summary.restarts if summary is not None else None,
-        "restart_intensity": f"raised to {INTENSITY} for every supervisor of the disturbed session",
+        "restart_intensity": f"raised to {INTENSITY} for every supervisor of the disturbed session and for the gateway",
         "ending": {UNDISTURBED: before.ending.value, DISTURBED: after.ending.value},
         "failure": after.failure,
         "seconds": {UNDISTURBED: before.seconds, DISTURBED: after.seconds},

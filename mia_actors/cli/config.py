@@ -33,6 +33,15 @@ class SessionSection(BaseModel):
         description="Pace of the simulated gateway: lockstep, or a multiple of real time such as 60x.",
     )
     tape: str = Field(default="synthetic", description="Tape of the simulated gateway when none is given.")
+    gateway_restarts_max: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Deaths of the simulated gateway within the period that are made good for.",
+    )
+    gateway_restart_period_s: float = Field(
+        default=60.0, gt=0, le=86_400, description="Seconds in which deaths of the simulated gateway count."
+    )
 
 
 class ConnectionSection(BaseModel):

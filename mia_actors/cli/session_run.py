@@ -27,7 +27,7 @@ from mia_actors.cycle.actor import DECISIONS_FILE, RunnerProgress
 from mia_actors.ensemble.actor import EnsembleSettings
 from mia_actors.ensemble.registry import load
 from mia_actors.exchange.gateway.control_client import ControlClient
-from mia_actors.exchange.gateway.process import GatewayProcess
+from mia_actors.exchange.gateway.keeper import GatewayKeeper, KeeperLimits
 from mia_actors.execution.messages import Settlement
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
@@ -47,6 +47,7 @@ FLAT_WITHIN_S = 30.0
 REPORT_WITHIN_S = 10.0
 HALT_HOOK = "mia_actors.guardian.console:halt_hook"
 LOGS = "logs"
+GATEWAY_JOURNAL = "gateway.journal"
 
 
 class TradingHalted(PermanentError):
@@ -130,6 +131,7 @@ class SessionRun:
         self._after_start = after_start
         self._before_stop = before_stop
         self._control: ControlClient | None = None
+        self._keeper: GatewayKeeper | None = None
         self._system: System | None = None
         self._bars_total = 0
 
@@ -192,23 +194,23 @@ class SessionRun:
         request = self._request
         stamp = utc_datetime(self._clock.now_ns()).strftime("%Y%m%dT%H%M%S")
         session_id = f"{stamp}-{self._ids.new_id()[:4]}"
+        folder = self._state.new_session(session_id)
         gateway_port: int | None = None
         control_port, base = 0, Timeframe.M1
         if request.mode is BrokerMode.SIM:
             self._show("loading the tape")
-            gateway = GatewayProcess.start(
-                (
-                    *request.tape_arguments,
-                    *("--pace", request.pace, "--log-directory", str(self._state.path / LOGS)),
-                    *("--master-client-id", str(request.config.connections["guardian"].client_id)),
-                )
-            )
+            try:
+                gateway = self._keep_gateway(folder / GATEWAY_JOURNAL)
+            except MiaError:
+                folder.rmdir()
+                raise
             started.callback(gateway.stop)
             gateway_port, control_port = gateway.tws_port, gateway.control_port
             base = Timeframe(gateway.hello["base_timeframe"])
             self._bars_total = int(gateway.hello["bars"])
             self._control = ControlClient("127.0.0.1", control_port)
-        folder = self._state.new_session(session_id)
+            started.callback(self._control.close)
+        self._state.mark_newest(session_id)
         return SessionInfo(
             session_id=session_id,
             state_dir=str(self._state.path),
@@ -223,6 +225,19 @@ class SessionRun:
             config_dir=str(request.config_dir),
         )
 
+    def _keep_gateway(self, journal: Path) -> GatewayKeeper:
+        request, section = self._request, self._request.config.session
+        limits = KeeperLimits(
+            restarts_max=section.gateway_restarts_max, period_s=section.gateway_restart_period_s
+        )
+        arguments = (
+            *request.tape_arguments,
+            *("--pace", request.pace, "--log-directory", str(self._state.path / LOGS)),
+            *("--master-client-id", str(request.config.connections["guardian"].client_id)),
+        )
+        self._keeper = GatewayKeeper.start(arguments, journal, limits=limits, clock=self._clock)
+        return self._keeper
+
     def _start_ray(self) -> RayRuntime:
         if self._request.address == "local":
             return RayRuntime.start_local(self._state.path)
@@ -234,6 +249,8 @@ class SessionRun:
         while True:
             if system.failed is not None:
                 return Ending.FAILED, system.failed
+            if self._keeper is not None and self._keeper.failed is not None:
+                return Ending.FAILED, self._keeper.failed
             progress = self._progress(system)
             state = self._guardian()
             self._viewer.show(self._look("trading", progress))

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from mia_actors.exchange.gateway.server import Gateway, Role
+from mia_actors.exchange.gateway.market import Role
+from mia_actors.exchange.gateway.server import Gateway
 
 Request: TypeAlias = dict[str, Any]
 Answer: TypeAlias = dict[str, object]
