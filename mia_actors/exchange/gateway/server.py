@@ -14,6 +14,7 @@ from mia_actors.core.units import product
 from mia_actors.exchange.exchange import SimulatedExchange
 from mia_actors.exchange.expansion import expand
 from mia_actors.exchange.gateway.client import ApiClient
+from mia_actors.exchange.gateway.global_cancels import GlobalCancels
 from mia_actors.exchange.gateway.history import History
 from mia_actors.exchange.orders import (
     AccountTerms,
@@ -35,6 +36,11 @@ class Role(StrEnum):
     """At the end of each base bar."""
     GUARDIAN = "guardian"
     """At the end of each 5-second bar."""
+    HOLDER = "holder"
+    """At the end of each 5-second bar: whoever wants to hold the market at a moment. No trading session has one."""
+
+
+AT_EACH_BAR = (Role.GUARDIAN, Role.HOLDER)
 
 
 class Gateway:
@@ -67,6 +73,7 @@ class Gateway:
             start_ns=self._bars[0].start_ns,
         )
         self.account = self.exchange.terms.account
+        self.cancels = GlobalCancels(self.exchange, clock)
         self._history = History(tape.history)
         self._clients: dict[int, ApiClient] = {}
         self._numbers: dict[tuple[int, int], int] = {}
@@ -198,11 +205,13 @@ class Gateway:
         """Cancels an order and tells owner and master."""
         self._tell(self.exchange.cancel(perm_id))
 
-    def global_cancel(self) -> None:
+    def global_cancel(self, client_id: int) -> None:
         """Cancels everything of everybody; each owner gets its own notices."""
+        self.cancels.arrived(client_id)
         self._tell(self.exchange.cancel_all())
 
     def _tell(self, events: Sequence[ExchangeEvent]) -> None:
+        self.cancels.look()
         for event in events:
             self._queue(event)
         for client in self._clients.values():
@@ -270,9 +279,9 @@ class Gateway:
         """Roles that have not acknowledged what they must have seen before the next bar."""
         if not self._started or self.now_ns == self._bars[0].start_ns:
             return []
-        missing = []
-        if Role.GUARDIAN in self._roles and self._acknowledged[Role.GUARDIAN] < self.now_ns:
-            missing.append(Role.GUARDIAN)
+        missing = [
+            role for role in AT_EACH_BAR if role in self._roles and self._acknowledged[role] < self.now_ns
+        ]
         if Role.CYCLE in self._roles and self._next_base > 0 and not self._small:
             base_end_ns = self._bars[self._next_base - 1].end_ns
             if self._acknowledged[Role.CYCLE] < base_end_ns:
@@ -285,6 +294,7 @@ class Gateway:
             self._next_base += 1
         bar = self._small.pop()
         events = self.exchange.advance(bar)
+        self.cancels.look()
         self._history.add_small(bar)
         if not self._small:
             self._history.close_base(self._bars[self._next_base - 1])
@@ -295,6 +305,8 @@ class Gateway:
                 client.send(client.formatter.realtime_bar(request_id, bar))
             for request_id in client.tick_requests:
                 self._queue_ticks(client, request_id, bar)
+            if client.client_id is not None and client.bar_requests:
+                self.cancels.bar_leaves(client.client_id)
             client.flush()
 
     def _queue_ticks(self, client: ApiClient, request_id: int, bar: Bar) -> None:
