@@ -28,9 +28,9 @@ DAILY_LOSS_LIMIT_USD = Decimal(50)
 TRIALS_MAX = 150
 VOLUME = 600
 OPEN_AT_BAR = 2
-"""The position is opened after so many 5-second bars of the date."""
-BREAKING_PLACES = range(3, 9)
-"""Where in its minute the limit may break: with bars of the same minute before it, and behind it for the offset."""
+"""The position is opened after so many 5-second bars of the date: no cycle comes between it and the halt."""
+BREAKING_PLACES = range(4, 9)
+"""Where in its minute the limit may break: after the position was opened, with bars behind it for the offset."""
 MINUTES_TRIED = 600
 BEFORE_TICKS = 1
 """So much of the fall may have come before the bar that breaks the limit."""
@@ -41,7 +41,7 @@ class TrialPlan:
     """One trade date; moments are market times, ns, at which the market is held."""
 
     bars: tuple[Bar, ...]
-    """Base bars: a quiet one, the one that falls, a quiet one."""
+    """Base bars: the one that falls, a quiet one."""
     open_at_ns: int
     """The position is opened here and has filled a 5-second bar later."""
     breaks_from_ns: int
@@ -80,11 +80,12 @@ def write_tape(path: Path, plans: tuple[TrialPlan, ...], product: Product) -> No
 
 
 def breaking_place(bar: Bar, product: Product) -> int | None:
-    """Which 5-second bar of a falling base bar breaks the limit of one contract bought before; None: not sharply."""
+    """Which 5-second bar of a falling base bar breaks the limit of one contract; None: not sharply enough."""
     costs = Costs()
-    bought_ticks = bar.open_ticks + costs.slippage_ticks
+    path = expand(bar)
+    bought_ticks = path[OPEN_AT_BAR].open_ticks + costs.slippage_ticks
     before_ticks = bar.open_ticks
-    for place, small in enumerate(expand(bar)):
+    for place, small in enumerate(path):
         loss_usd = product.usd_of(bought_ticks - small.close_ticks) + costs.commission_usd_per_side
         if loss_usd >= DAILY_LOSS_LIMIT_USD:
             is_sharp = bar.open_ticks - before_ticks <= BEFORE_TICKS and place in BREAKING_PLACES
@@ -98,16 +99,15 @@ def _plan(day: date, product: Product) -> TrialPlan:
     first_ns = time_ns_of(datetime(day.year, day.month, day.day, HOUR_UTC, tzinfo=UTC))
     for minute in range(MINUTES_TRIED):
         start_ns = first_ns + minute * Timeframe.M1.ns
-        fall = _bar(start_ns + Timeframe.M1.ns, LEVEL_TICKS, LEVEL_TICKS - FALL_TICKS)
+        fall = _bar(start_ns, LEVEL_TICKS, LEVEL_TICKS - FALL_TICKS)
         place = breaking_place(fall, product)
         if place is not None:
-            low = fall.close_ticks
-            bars = (_bar(start_ns, LEVEL_TICKS, LEVEL_TICKS), fall, _bar(fall.end_ns, low, low))
+            after = _bar(fall.end_ns, fall.close_ticks, fall.close_ticks)
             return TrialPlan(
-                bars=bars,
+                bars=(fall, after),
                 open_at_ns=start_ns + OPEN_AT_BAR * Timeframe.S5.ns,
-                breaks_from_ns=fall.start_ns + place * Timeframe.S5.ns,
-                ends_at_ns=bars[-1].end_ns,
+                breaks_from_ns=start_ns + place * Timeframe.S5.ns,
+                ends_at_ns=after.end_ns,
             )
     raise InvariantViolated(f"no sharp fall on {day} within {MINUTES_TRIED} minutes")
 
