@@ -10,42 +10,39 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ray.exceptions import RayError
-
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
+from mia_actors.cli.bench_halt_attempts import (
+    ATTEMPT_WITHIN_S,
+    BENCH_PREFIX,
+    STALE_PREFIX,
+    ask_for_risk,
+    bracket_of,
+    far_entry,
+    word_of,
+)
 from mia_actors.cli.bench_halt_floor import BareSocket
-from mia_actors.cli.bench_halt_tape import LEVEL_TICKS, TrialPlan
+from mia_actors.cli.bench_halt_tape import TrialPlan
 from mia_actors.core.clock import NS_PER_S, Clock, iso_utc
-from mia_actors.core.decisions import TargetPosition
-from mia_actors.core.errors import InvariantViolated, MiaError, TransientError
+from mia_actors.core.errors import InvariantViolated, TransientError
 from mia_actors.core.market import Timeframe
-from mia_actors.core.orders import OrderSpec, OrderState, OrderType, Permit, Purpose, Side, order_ref
-from mia_actors.core.permit_gate import PermitDenial
+from mia_actors.core.orders import OrderState, Permit, Purpose
 from mia_actors.core.session import Connection, SessionInfo
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.server import Role
-from mia_actors.execution.messages import Applied
 from mia_actors.guardian import console
 from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.latch import Latch
 from mia_actors.supervision.processes import ProcessId
-from mia_actors.supervision.ref import Answer
 from mia_actors.supervision.snapshot import ChildView
 from mia_actors.supervision.system import System
 
-BENCH_PREFIX, STALE_PREFIX, BARE_PREFIX = "BENCH", "MIAS", "MIAN"
-"""Prefixes of order references: the bench's own position, attempts with an old permit, attempts without one."""
 EXECUTION, BROKER, GUARDIAN = "execution", "broker", "guardian"
-FAR_TICKS = 400
-"""Protective prices and limits so far away are never reached."""
-CAUSES = ("halted", *PermitDenial)
 BUSY_PROCESSES = 4
 BAR_LASTS_S = 1.0
 """After the halt the next bar comes so much later, unless FLAT was confirmed before."""
 LOOK_EVERY_S = 0.005
 ARRIVE_WITHIN_S = 60.0
 CALM_WITHIN_S = 120.0
-ATTEMPT_WITHIN_S = 20.0
 DEATH_WITHIN_S = 10.0
 ROLL_DAYS = 8
 ROUND_TRIPS = 5
@@ -88,7 +85,7 @@ class HaltTrials:
         self, session: SessionInfo, system: System, case: Case, *, spares: int, clock: Clock
     ) -> None:
         """`spares` is how many hosts the pool has at rest."""
-        self._session = session
+        self._guardian_id = session.connection(GUARDIAN).client_id
         self._spares = spares
         self._system = system
         self._case = case
@@ -156,7 +153,7 @@ class HaltTrials:
 
     def _place_control(self, now_ns: int) -> None:
         """An order like those attempted later, allowed now: it is taken, and the halt has something to cancel."""
-        group = self._entry(STALE_PREFIX, now_ns)
+        group = far_entry(STALE_PREFIX, self._instrument, now_ns)
         self._system.ref(BROKER).ask("place", group, self._permit(now_ns), timeout_s=ATTEMPT_WITHIN_S)
 
     def _open_position(self, now_ns: int) -> None:
@@ -184,21 +181,26 @@ class HaltTrials:
     def _do(self, case: Case) -> None:
         """What is the matter in this case, at the last moment before the bar leaves."""
         if case is Case.EXECUTOR_KILLED:
-            self._process(EXECUTION).kill(DEATH_WITHIN_S)
+            self._kill(self._process(EXECUTION))
         elif case is Case.SUPERVISOR_KILLED:
-            self._system.tree().supervisor.process.kill(DEATH_WITHIN_S)
+            self._kill(self._system.tree().supervisor.process)
         elif case is Case.TRADERS_STOPPED:
             self._stopped = [self._process(EXECUTION), self._process(BROKER)]
             for process in self._stopped:
                 process.send(signal.SIGSTOP)
             self._wait(lambda: all(one.is_stopped() for one in self._stopped), "stopped", ARRIVE_WITHIN_S)
 
+    def _kill(self, process: ProcessId) -> None:
+        if not process.alive() or not process.kill(DEATH_WITHIN_S):
+            raise TransientError(f"process {process.pid} was not there to be killed, or did not end")
+
     def _arrived_cancel(self) -> dict[str, Any]:
-        """The first global cancel of this halt."""
+        """The guardian's first global cancel of this halt."""
         found: list[dict[str, Any]] = []
 
         def arrived() -> bool:
-            found[:] = self._control.global_cancels(self._cancels_seen)
+            cancels = self._control.global_cancels(self._cancels_seen)
+            found[:] = [cancel for cancel in cancels if cancel["client_id"] == self._guardian_id]
             return bool(found)
 
         self._wait(arrived, "the guardian's cancel", ARRIVE_WITHIN_S)
@@ -231,30 +233,20 @@ class HaltTrials:
 
     def _attempts(self, now_ns: int, permit: Permit) -> tuple[str, ...]:
         """Asks everybody who could send an order; what is stopped goes on with these waiting for it."""
-        execution, broker = self._system.ref(EXECUTION), self._system.ref(BROKER)
-        target = TargetPosition(
-            target_id=f"bench-{now_ns}",
+        asked = ask_for_risk(
+            execution=self._system.ref(EXECUTION),
+            broker=self._system.ref(BROKER),
             instrument=self._instrument,
-            decided_at_ns=now_ns,
-            net_contracts=1,
-            stop_ticks=LEVEL_TICKS - FAR_TICKS,
-            target_ticks=LEVEL_TICKS + FAR_TICKS,
-            reason="an attempt after the halt",
+            now_ns=now_ns,
+            permit=permit,
         )
-        stale, bare = self._entry(STALE_PREFIX, now_ns), self._entry(BARE_PREFIX, now_ns)
-        asked = {
-            "target": execution.ask_soon("apply", target, 0, timeout_s=ATTEMPT_WITHIN_S),
-            "permit of before the halt": broker.ask_soon("place", stale, permit, timeout_s=ATTEMPT_WITHIN_S),
-            "no permit": broker.ask_soon("place", bare, None, timeout_s=ATTEMPT_WITHIN_S),
-        }
         self._go_on()
-        return tuple(f"{name}: {_word(answer)}" for name, answer in asked.items())
+        return tuple(f"{name}: {word_of(answer)}" for name, answer in asked.items())
 
     def _accepted_after(self, orders_before: int) -> int:
         """Orders the gateway has taken since, but for the guardian's; all that were tried would add risk."""
-        guardian = self._session.connection(GUARDIAN).client_id
         return sum(
-            int(order["client_id"]) != guardian
+            int(order["client_id"]) != self._guardian_id
             and str(order["state"]) != OrderState.REJECTED
             and str(order["order_ref"]).endswith(f".{Purpose.ENTRY}")
             for order in self._control.orders()[orders_before:]
@@ -316,58 +308,6 @@ class HaltTrials:
         if view is None:
             raise InvariantViolated(f"{child_id} has no process")
         return view.process
-
-    def _entry(self, prefix: str, now_ns: int) -> tuple[OrderSpec, ...]:
-        """A purchase far below the market, with its stop."""
-        return bracket_of(prefix, self._instrument, now_ns, limit_ticks=LEVEL_TICKS - FAR_TICKS)
-
-
-def bracket_of(
-    prefix: str, instrument: str, now_ns: int, *, limit_ticks: int | None
-) -> tuple[OrderSpec, ...]:
-    """A purchase of one contract, at the market where there is no limit, and its stop far below."""
-
-    def leg(purpose: Purpose) -> str:
-        return order_ref(prefix, instrument, now_ns, purpose)
-
-    entry = OrderSpec(
-        order_ref=leg(Purpose.ENTRY),
-        instrument=instrument,
-        side=Side.BUY,
-        quantity=1,
-        order_type=OrderType.MARKET if limit_ticks is None else OrderType.LIMIT,
-        purpose=Purpose.ENTRY,
-        decided_at_ns=now_ns,
-        limit_ticks=limit_ticks,
-    )
-    stop = OrderSpec(
-        order_ref=leg(Purpose.STOP),
-        instrument=instrument,
-        side=Side.SELL,
-        quantity=1,
-        order_type=OrderType.STOP,
-        purpose=Purpose.STOP,
-        decided_at_ns=now_ns,
-        stop_ticks=LEVEL_TICKS - 2 * FAR_TICKS,
-        parent_ref=entry.order_ref,
-    )
-    return entry, stop
-
-
-def _word(answer: Answer) -> str:
-    """What became of an attempt, in a few words that do not differ from trial to trial."""
-    try:
-        found = answer.result()
-    except (MiaError, RayError) as error:
-        return f"{type(error).__name__}{_cause(str(error))}"
-    if isinstance(found, Applied):
-        return f"{found.status.value}{_cause(found.detail)}"
-    return "taken"
-
-
-def _cause(text: str) -> str:
-    """The gate's own word, where the sentence has it."""
-    return next((f" ({word})" for word in CAUSES if word in text), "")
 
 
 @contextmanager
