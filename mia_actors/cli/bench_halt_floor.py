@@ -1,4 +1,4 @@
-"""The floor of `mia bench halt`: a bar's bytes one way over a bare socket, a cancel's bytes back, nothing else.
+"""The floors of `mia bench halt`: a bar's bytes over a bare socket and a cancel's bytes back; one write that is synced.
 
 As a program, `python -m mia_actors.cli.bench_halt_floor PORT` is the one that answers.
 """
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +20,8 @@ BAR = bytes(76)
 """As long as a `realtimeBar` frame."""
 CANCEL = bytes(9)
 """As long as a `reqGlobalCancel` frame."""
+COMMIT = bytes(3 * 4096)
+"""About what one commit of the latch appends to its log."""
 CONNECT_WITHIN_S = 30.0
 PACE_S = 0.05
 """Before each: both sides have gone to sleep by then, as gateway and guardian have between two bars."""
@@ -44,6 +47,14 @@ class BareSocket:
         """So many, each after a pause."""
         return tuple(self._round_trip_ms() for _ in range(count))
 
+    def syncs_ms(self, count: int, folder: Path) -> tuple[float, ...]:
+        """So many appends to a file, each until it is on disk, each after a pause."""
+        descriptor = os.open(folder / "floor", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        try:
+            return tuple(self._sync_ms(descriptor) for _ in range(count))
+        finally:
+            os.close(descriptor)
+
     def close(self) -> None:
         """Ends the other process."""
         self._socket.close()
@@ -54,6 +65,13 @@ class BareSocket:
         began_s = self._clock.monotonic_s()
         self._socket.sendall(BAR)
         _take(self._socket, len(CANCEL))
+        return (self._clock.monotonic_s() - began_s) * MS_PER_S
+
+    def _sync_ms(self, descriptor: int) -> float:
+        self._clock.sleep_s(PACE_S)
+        began_s = self._clock.monotonic_s()
+        os.write(descriptor, COMMIT)
+        os.fdatasync(descriptor)
         return (self._clock.monotonic_s() - began_s) * MS_PER_S
 
     def __enter__(self) -> Self:

@@ -46,6 +46,7 @@ CALM_WITHIN_S = 120.0
 DEATH_WITHIN_S = 10.0
 ROLL_DAYS = 8
 ROUND_TRIPS = 5
+SYNCS = 3
 LIMITS = SessionLimits(connect_timeout_s=10.0, request_timeout_s=20.0, ack_timeout_s=20.0)
 
 
@@ -76,6 +77,9 @@ class TrialResult:
     answers: tuple[str, ...]
     """What became of each attempt, by the word of whom it was asked of."""
     floor_ms: tuple[float, ...]
+    """Round trips over a bare socket, right after it."""
+    sync_ms: tuple[float, ...]
+    """Bare writes to the disk of the latch, until they are on it, right after it."""
 
 
 class HaltTrials:
@@ -144,6 +148,7 @@ class HaltTrials:
             accepted=self._accepted_after(int(cancel["orders_before"])),
             answers=answers,
             floor_ms=bare.round_trips_ms(ROUND_TRIPS),
+            sync_ms=bare.syncs_ms(SYNCS, self._state),
         )
         self._hold_at(plan.ends_at_ns)
         self._resume()

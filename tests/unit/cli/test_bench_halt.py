@@ -55,6 +55,7 @@ def result(cancel_ms: float, *, accepted: int = 0, floor_ms: float = 0.5) -> Tri
         accepted=accepted,
         answers=("target: refused (halted)", "no permit: OrderRejected (permit_missing)"),
         floor_ms=(floor_ms, floor_ms),
+        sync_ms=(1.0,),
     )
 
 
@@ -134,8 +135,11 @@ def test_figures_are_by_case_beside_the_floor_of_the_same_case() -> None:
     assert healthy["answers"]["target: refused (halted)"] == 3
     assert loaded["risk_increasing_accepted"] == 1
     floor = found["rivals"]["bare_socket_round_trip"]
-    assert (floor["healthy"]["round_trips"], floor["machine_loaded"]["p50"]) == (6, 4.0)
-    assert found["ratio"]["machine_loaded"] == {"p50": 10.0, "p99": 10.0}
+    assert (floor["healthy"]["count"], floor["machine_loaded"]["p50"]) == (6, 4.0)
+    assert found["ratio"]["machine_loaded"] == {
+        "bare_socket_round_trip": 10.0,
+        "bare_socket_round_trip_plus_bare_disk_sync": 8.0,
+    }
     assert {"cores", "load"} <= set(found["machine"])
 
 
