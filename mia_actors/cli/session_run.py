@@ -119,8 +119,13 @@ class SessionRun:
         ids: IdSource,
         after_start: Callable[[SessionInfo], None] | None = None,
         before_stop: Callable[[System], None] | None = None,
+        conduct: Callable[[SessionInfo, System], None] | None = None,
     ) -> None:
-        """`after_start` is called before the market begins, `before_stop` when it is over; the tree is up then."""
+        """`after_start` is called before the market begins, `before_stop` when it is over; the tree is up then.
+
+        `conduct` plays the market itself, halts and resumes included: nobody looks for its end meanwhile, and the
+        session is over when it returns.
+        """
         self._request = request
         self._state = state
         self._viewer = viewer
@@ -130,6 +135,7 @@ class SessionRun:
         self._interrupted = False
         self._after_start = after_start
         self._before_stop = before_stop
+        self._conduct = conduct
         self._control: ControlClient | None = None
         self._keeper: GatewayKeeper | None = None
         self._system: System | None = None
@@ -172,7 +178,11 @@ class SessionRun:
                 self._after_start(session)
             if self._control is not None:
                 self._control.start()
-            ending, detail = self._watch(system)
+            if self._conduct is None:
+                ending, detail = self._watch(system)
+            else:
+                self._conduct(session, system)
+                ending, detail = Ending.INTERRUPTED, "conducted to its end"
             if self._before_stop is not None:
                 self._before_stop(system)
             return self._finish(session, system, ending, detail)

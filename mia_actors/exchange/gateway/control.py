@@ -53,6 +53,7 @@ def _stop(gateway: Gateway, _request: Request) -> Answer:
 
 OPERATIONS: dict[str, Callable[[Gateway, Request], Answer]] = {
     "ack": _ack,
+    "cancels": lambda gateway, request: {"cancels": gateway.cancels.after(int(request["after"]))},
     "drop": lambda gateway, request: {"dropped": gateway.drop(int(request["client_id"]))},
     "orders": lambda gateway, _: {"orders": gateway.orders()},
     "start": _start,

@@ -47,6 +47,11 @@ class ControlClient:
         found: list[dict[str, Any]] = self._line.ask({"op": "orders"})["orders"]
         return found
 
+    def global_cancels(self, after: int = 0) -> list[dict[str, Any]]:
+        """Global cancels with a number above `after`; see `GlobalCancels`."""
+        found: list[dict[str, Any]] = self._line.ask({"op": "cancels", "after": after})["cancels"]
+        return found
+
     def drop(self, client_id: int) -> bool:
         """Resets a client's connection; false when it has none now. Never repeated by itself."""
         return bool(self._line.ask({"op": "drop", "client_id": client_id}, repeat=False)["dropped"])

@@ -26,6 +26,11 @@ class Role(StrEnum):
     """At the end of each base bar."""
     GUARDIAN = "guardian"
     """At the end of each 5-second bar."""
+    HOLDER = "holder"
+    """At the end of each 5-second bar: whoever wants to hold the market at a moment. No trading session has one."""
+
+
+AT_EACH_BAR = (Role.GUARDIAN, Role.HOLDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +147,9 @@ class SimulatedMarket:
         """Roles that have not acknowledged what they must have seen before the next bar."""
         if not self.started or self.now_ns == self.bars[0].start_ns:
             return []
-        missing = []
-        if Role.GUARDIAN in self._roles and self.acknowledged_ns[Role.GUARDIAN] < self.now_ns:
-            missing.append(Role.GUARDIAN)
+        missing = [
+            role for role in AT_EACH_BAR if role in self._roles and self.acknowledged_ns[role] < self.now_ns
+        ]
         if Role.CYCLE in self._roles and self._next_base > 0 and not self._small:
             base_end_ns = self.bars[self._next_base - 1].end_ns
             if self.acknowledged_ns[Role.CYCLE] < base_end_ns:

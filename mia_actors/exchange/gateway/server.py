@@ -12,6 +12,7 @@ from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.exchange.exchange import SimulatedExchange
 from mia_actors.exchange.gateway.client import ApiClient
+from mia_actors.exchange.gateway.global_cancels import GlobalCancels
 from mia_actors.exchange.gateway.market import (
     Acknowledged,
     AllCancelled,
@@ -58,6 +59,7 @@ class Gateway:
         self.contract = market.contract
         self.product = market.product
         self.account = market.exchange.terms.account
+        self.cancels = GlobalCancels(market.exchange, clock)
         self._clients: dict[int, ApiClient] = {}
         self._pacing: asyncio.Task[None] | None = None
         self.malformed = 0
@@ -173,8 +175,9 @@ class Gateway:
         """Cancels an order and tells owner and master."""
         self._tell(self._apply(Cancelled(at_ns=self.now_ns, perm_id=perm_id)))
 
-    def global_cancel(self) -> None:
+    def global_cancel(self, client_id: int) -> None:
         """Cancels everything of everybody; each owner gets its own notices."""
+        self.cancels.arrived(client_id)
         self._tell(self._apply(AllCancelled(at_ns=self.now_ns)))
 
     def _apply(self, change: MarketChange) -> tuple[ExchangeEvent, ...]:
@@ -183,6 +186,7 @@ class Gateway:
         return events
 
     def _tell(self, events: Sequence[ExchangeEvent]) -> None:
+        self.cancels.look()
         for event in events:
             self._queue(event)
         for client in self._clients.values():
@@ -248,6 +252,7 @@ class Gateway:
         bar = self._market.last_bar
         if bar is None:
             raise InvariantViolated("a bar was shown and is not there")
+        self.cancels.look()
         for event in events:
             self._queue(event)
         for client in self._clients.values():
@@ -255,6 +260,8 @@ class Gateway:
                 client.send(client.formatter.realtime_bar(request_id, bar))
             for request_id in client.tick_requests:
                 self._queue_ticks(client, request_id, bar)
+            if client.client_id is not None and client.bar_requests:
+                self.cancels.bar_leaves(client.client_id)
             client.flush()
 
     def _queue_ticks(self, client: ApiClient, request_id: int, bar: Bar) -> None:

@@ -23,6 +23,7 @@ from mia_actors.exchange.gateway.server import Gateway
 from mia_actors.exchange.orders import NewOrder
 from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 
+ROLES = (Role.CYCLE, Role.GUARDIAN)
 BASE_BARS = 3
 CLIENTS = (11, 12)
 
@@ -33,7 +34,7 @@ def tape(seed: int = 7) -> Tape:
 
 
 def new_market(seed: int = 7) -> SimulatedMarket:
-    return SimulatedMarket(tape(seed), lockstep_roles=frozenset(Role), bars_max=BASE_BARS)
+    return SimulatedMarket(tape(seed), lockstep_roles=frozenset(ROLES), bars_max=BASE_BARS)
 
 
 def state(market: SimulatedMarket) -> tuple[Any, ...]:
@@ -89,7 +90,7 @@ class Life:
         match name:
             case "acknowledge":
                 until_ns = self.market.now_ns + (number % 4) * 5 * NS_PER_S
-                self.gateway.acknowledge(list(Role)[number % 2], until_ns)
+                self.gateway.acknowledge(ROLES[number % 2], until_ns)
             case "single":
                 kind = list(OrderType)[number % len(OrderType)]
                 self.gateway.submit(
@@ -113,7 +114,7 @@ class Life:
             case "cancel" if some is not None:
                 self.gateway.cancel(some.perm_id)
             case "cancel all":
-                self.gateway.global_cancel()
+                self.gateway.global_cancel(client_id=1)
             case _:
                 self.gateway.start()
 
