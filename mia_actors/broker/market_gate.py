@@ -2,6 +2,7 @@
 
 from mia_actors.broker.control_line import ControlLine
 from mia_actors.core.clock import Clock
+from mia_actors.core.errors import BrokerDisconnected, TransientError
 from mia_actors.core.ports import MarketGate
 from mia_actors.core.session import SessionInfo
 
@@ -34,10 +35,14 @@ class LockstepGate:
         """See `MarketGate.acknowledge`.
 
         Raises:
-            BrokerDisconnected: the gateway does not answer.
-            TransientError: it refused.
+            BrokerDisconnected: the gateway does not answer, or refuses.
         """
-        return bool(self._line.ask({"op": "ack", "role": self._role, "until_ns": until_ns})["finished"])
+        try:
+            return bool(self._line.ask({"op": "ack", "role": self._role, "until_ns": until_ns})["finished"])
+        except BrokerDisconnected:
+            raise
+        except TransientError as refused:
+            raise BrokerDisconnected(str(refused)) from refused
 
     def close(self) -> None:
         """Drops the connection."""

@@ -155,6 +155,14 @@ class SessionRun:
         clean_leftovers(self._state.path)
         self._refuse_when_halted()
         self._check_models()
+        try:
+            return self._run()
+        except MiaError as error:
+            if self._keeper is not None and self._keeper.failed is not None:
+                raise PermanentError(self._keeper.failed) from error
+            raise
+
+    def _run(self) -> SessionResult:
         with ExitStack() as started:
             session = self._prepare(started)
             self._show("starting Ray")

@@ -212,7 +212,7 @@ def test_more_deaths_than_the_limit_are_told_and_nobody_waits_for_another_gatewa
     market.play(scenario())
     assert kept.keeper.failed is not None
     assert (
-        "died 2 times within 600 s, 1 are made good for; the last one was ended by signal 9"
+        "within 600 s: 2, at most 1 are made good for; the last one was ended by signal 9"
         in kept.keeper.failed
     )
     refused = ControlClient(HOST, ports[1], patience_s=0.0)

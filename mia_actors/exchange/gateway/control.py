@@ -18,8 +18,10 @@ async def serve_control(gateway: Gateway, reader: asyncio.StreamReader, writer: 
         while line := await reader.readline():
             writer.write(json.dumps(_answer(gateway, line)).encode() + b"\n")
             await writer.drain()
-    except (ConnectionError, ValueError):
+    except ValueError:
         gateway.note_malformed("control line")
+    except ConnectionError:
+        return  # whoever asked did not wait for the answer
     except asyncio.CancelledError:
         return  # the gateway ends; raised on, asyncio would report it as a failure of the connection
     finally:

@@ -113,8 +113,8 @@ class GatewayKeeper:
         spent = len(self._deaths_s) > limits.restarts_max
         if spent and now_s - self._deaths_s[0] < limits.period_s:
             self._fail(
-                f"the simulated gateway died {len(self._deaths_s)} times within {limits.period_s:g} s, "
-                f"{limits.restarts_max} are made good for; the last one {how}"
+                f"deaths of the simulated gateway within {limits.period_s:g} s: {len(self._deaths_s)}, "
+                f"at most {limits.restarts_max} are made good for; the last one {how}"
             )
             return False
         return True
