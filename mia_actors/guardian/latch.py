@@ -268,7 +268,7 @@ class Latch:
     def make_room(self) -> None:
         """Gives the log a length that it keeps: a commit that need not lengthen a file waits for the disk alone.
 
-        One that must also waits for the file system's own log, and for everybody else who writes to that disk.
+        One that must also waits for the file system's own records, behind everybody else who writes to that disk.
         """
         self._query(f"PRAGMA wal_autocheckpoint = {LOG_PAGES_MAX}", ())
         (main,) = (row[2] for row in self._query("PRAGMA database_list", ()) if row[1] == "main")
