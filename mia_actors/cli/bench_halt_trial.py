@@ -324,7 +324,7 @@ class HaltTrials:
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
     """Processes that do nothing but keep the machine busy."""
-    processes = [subprocess.Popen([sys.executable, "-S", "-c", BUSY_PROGRAM]) for _ in range(count)]
+    processes = [subprocess.Popen([sys.executable, "-S", "-c", BUSY_PROGRAM]) for _ in range(count)]  # noqa: S603 - our own program
     try:
         yield
     finally:
