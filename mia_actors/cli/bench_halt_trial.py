@@ -38,12 +38,17 @@ from mia_actors.supervision.system import System
 
 EXECUTION, BROKER, GUARDIAN = "execution", "broker", "guardian"
 BUSY_PROCESSES = 4
+BUSY_PROGRAM = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""Ends with the bench, however that ends."""
 BAR_LASTS_S = 1.0
 """After the halt the next bar comes so much later, unless FLAT was confirmed before."""
 LOOK_EVERY_S = 0.005
 ARRIVE_WITHIN_S = 60.0
 CALM_WITHIN_S = 120.0
 DEATH_WITHIN_S = 10.0
+QUIET_S = 1.0
+"""After a trial's last bars, which come as fast as they are acknowledged: the guardian looks at the account at each of
+them, and its next messages would wait for the library's limit of messages per second."""
 ROLL_DAYS = 8
 ROUND_TRIPS = 5
 SYNCS = 3
@@ -140,19 +145,20 @@ class HaltTrials:
         flat_at_ns, confirmed_s = self._flat(plan.breaks_at_ns, int(cancel["number"]))
         answers = self._attempts(self._market_ns(), permit)
         self._wait(self._is_calm, "the tree at rest again", CALM_WITHIN_S)
-        result = TrialResult(
+        accepted = self._accepted_after(int(cancel["orders_before"]))
+        self._hold_at(plan.ends_at_ns)
+        self._resume()
+        self._clock.sleep_s(QUIET_S)
+        return TrialResult(
             cancel_ms=float(cancel["after_bar_ms"]),
             flat_market_s=(flat_at_ns - int(cancel["market_time_ns"])) / NS_PER_S,
             confirmed_ms=(confirmed_s - began_s) * 1000,
             attempts=len(answers),
-            accepted=self._accepted_after(int(cancel["orders_before"])),
+            accepted=accepted,
             answers=answers,
             floor_ms=bare.round_trips_ms(ROUND_TRIPS),
             sync_ms=bare.syncs_ms(SYNCS, self._state),
         )
-        self._hold_at(plan.ends_at_ns)
-        self._resume()
-        return result
 
     # --- before the halt ---
 
@@ -318,7 +324,7 @@ class HaltTrials:
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
     """Processes that do nothing but keep the machine busy."""
-    processes = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
+    processes = [subprocess.Popen([sys.executable, "-S", "-c", BUSY_PROGRAM]) for _ in range(count)]  # noqa: S603 - our own program
     try:
         yield
     finally:

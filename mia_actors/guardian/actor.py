@@ -88,6 +88,7 @@ class Guardian:
             BrokerDisconnected: no session within the limit.
         """
         self._latch = Latch.open(Path(self._info.state_dir))
+        self._latch.make_room()
         self._office = self._new_office(self._latch)
         self._open(self._latch)
         self._thread = threading.Thread(target=self._guarded_loop, name="guardian", daemon=True)

@@ -51,14 +51,15 @@ class HaltSequence:
             BrokerDisconnected: the broker could not be asked; call again.
         """
         halt = self._latch.read()
-        if halt.number != self._halt.number:
+        is_new = halt.number != self._halt.number
+        if is_new:
             self._confirmed = 0
         self._halt = halt
         offsets = self._latch.offset_count()
         hindrance = self._settle_offset(moment)
         if hindrance:
             return self._not_flat(hindrance)
-        if not self._cancelled():
+        if not self._cancelled(at_once=is_new):
             return self._not_flat("waiting for cancels")
         position = self._desk.position_contracts()
         if position != 0:
@@ -88,8 +89,9 @@ class HaltSequence:
         self._missed = {(ref, when) for ref, when in self._missed if ref == order_ref} | {(order_ref, moment)}
         return len(self._missed) >= ABANDONED_LOOKS
 
-    def _cancelled(self) -> bool:
-        if self._desk.working_orders() == 0:
+    def _cancelled(self, *, at_once: bool) -> bool:
+        """Whether nothing works now. A new halt cancels without asking first whether there is something to cancel."""
+        if not at_once and self._desk.working_orders() == 0:
             return True
         self._begin_again()
         self._desk.global_cancel()

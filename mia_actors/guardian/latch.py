@@ -29,6 +29,10 @@ LOCK_FILE = GUARDIAN_FILE + ".lock"
 NEW_FILE = GUARDIAN_FILE + ".new"
 STORE_LENGTH_MIN = 512
 """Bytes; SQLite has no smaller page, and takes a shorter file for a database nobody has written to."""
+ROOM_BYTES = 1 << 20
+"""Length of the log."""
+LOG_PAGES_MAX = 200
+"""It is written back and begun anew after so many pages of 4 KiB: they fit into its length."""
 SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS latch (
@@ -285,6 +289,19 @@ class Latch:
         """Stores a fact; `once` keeps the first value."""
         sql = f"INSERT OR {'IGNORE' if once else 'REPLACE'} INTO facts VALUES (?, ?)"  # noqa: S608
         self._transact(sql, (name, value))
+
+    def make_room(self) -> None:
+        """Gives the log a length that it keeps: a commit that need not lengthen a file waits for the disk alone.
+
+        One that must also waits for the file system's own records, behind everybody else who writes to that disk.
+        """
+        self._query(f"PRAGMA wal_autocheckpoint = {LOG_PAGES_MAX}", ())
+        (main,) = (row[2] for row in self._query("PRAGMA database_list", ()) if row[1] == "main")
+        log = Path(main + "-wal")
+        if log.exists() and log.stat().st_size >= ROOM_BYTES:
+            return
+        self._transact("INSERT OR REPLACE INTO facts VALUES ('room', zeroblob(?))", (ROOM_BYTES,))
+        self._query("PRAGMA wal_checkpoint(RESTART)", ())
 
     def close(self) -> None:
         """Releases the database."""
