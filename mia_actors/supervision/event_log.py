@@ -87,6 +87,14 @@ class EventLog:
                 [astuple(event) for event in events],
             )
 
+    def complete(self, events: Iterable[tuple[int, LoggedEvent]]) -> None:
+        """Writes those of these numbered events that are not there yet; on disk when it returns."""
+        with self._connection:
+            self._connection.executemany(
+                f"INSERT OR IGNORE INTO events (number, {COLUMNS}) VALUES (?, {PLACES})",  # noqa: S608 - as above
+                [(number, *astuple(event)) for number, event in events],
+            )
+
     def close(self) -> None:
         """Nothing may be appended after it."""
         self._connection.close()

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from mia_actors.supervision.event_journal import EventJournal
 from mia_actors.supervision.event_log import EVENTS_FILE, EventLog, LoggedEvent, read_events
 from mia_actors.supervision.recorder import Recorder
 from mia_actors.supervision.snapshot import (
@@ -134,3 +135,27 @@ def test_a_recorder_that_was_closed_has_written_everything(tmp_path: Path) -> No
     recorder.close()
     assert read_tree(tmp_path / "new") == tree(49)
     assert len(read_events(tmp_path / "new")) == 49
+
+
+def test_events_of_a_recorder_that_was_killed_are_written_by_the_next_one(tmp_path: Path) -> None:
+    EventLog(tmp_path).close()
+    journal = EventJournal(tmp_path)
+    for event in (EXITED, STARTED):
+        journal.append(event)
+    with (tmp_path / "supervision_events.jsonl").open("ab") as file:
+        file.write(b'{"number": 3, "time_')
+    recorder = Recorder(tmp_path)
+    recorder.put(EXITED)
+    recorder.close()
+    assert read_events(tmp_path) == ((1, EXITED), (2, STARTED), (3, EXITED))
+    Recorder(tmp_path).close()
+    assert len(read_events(tmp_path)) == 3, "nothing is written twice"
+
+
+def test_an_event_is_in_the_journal_before_the_recorder_has_written_it(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    recorder.put(STARTED)
+    journal = EventJournal(tmp_path)
+    assert list(journal.events()) == [(1, STARTED)]
+    journal.close()
+    recorder.close()
