@@ -251,7 +251,7 @@ class Lifecycle:
             case Strategy.ONE_FOR_ALL:
                 self._restart_from(parent, 0)
             case Strategy.REST_FOR_ONE:
-                self._restart_from(parent, node.place)
+                self._restart_from(parent, _first_of_rest(node))
             case _:
                 assert_never(parent.spec.strategy)
 
@@ -310,7 +310,7 @@ class Lifecycle:
             parent.members.discard(node.node_id)
         if parent.awaited is node and not alone:
             parent.awaited = None
-            first = node.place if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
+            first = _first_of_rest(node) if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
             self._stop_from(parent, Purpose.RESTART, first, left_out=node, members=parent.members)
 
     def _restart_from(self, supervisor: SupervisorNode, first: int) -> None:
@@ -590,6 +590,18 @@ def _is_taken_along(parent: SupervisorNode, node: Node) -> bool:
 def _is_member(parent: SupervisorNode, node: Node) -> bool:
     """Whether what `parent` is doing to children from `first` on is about this one."""
     return parent.members is None or node.node_id in parent.members
+
+
+def _first_of_rest(node: Node) -> int:
+    """From which place on a rest_for_one restart of this node is: those waiting with it may stand before it."""
+    first, before = node.place, node.previous
+    while before is not None:
+        if before.state is NodeState.RESTARTING and before.waits:
+            first = before.place
+        elif before.state not in NOT_STARTED:
+            break
+        before = before.previous
+    return first
 
 
 def _owed(parent: SupervisorNode) -> set[str]:

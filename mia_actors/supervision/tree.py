@@ -17,7 +17,7 @@ class Tree:
         self.nodes: dict[str, Node] = {}
         self.effects: list[Effect] = []
         self.now_s = 0.0
-        self._lives_forgotten = 0
+        self.lives_forgotten = 0
         """No node that was forgotten had more lives: a new one of its name begins after them."""
         self._tickets = 0
         self.reloaded = False
@@ -142,8 +142,8 @@ class Tree:
             parent=parent,
             restart=spec.restart,
             added=added,
-            lives_before=self._lives_forgotten,
-            incarnation=self._lives_forgotten,
+            lives_before=self.lives_forgotten,
+            incarnation=self.lives_forgotten,
         )
         self.nodes[spec.id] = node
         return node
@@ -172,13 +172,13 @@ class Tree:
             if self.nodes.get(one.node_id) is one:
                 del self.nodes[one.node_id]
                 if isinstance(one, ChildNode):
-                    self._lives_forgotten = max(self._lives_forgotten, one.incarnation)
+                    self.lives_forgotten = max(self.lives_forgotten, one.incarnation)
 
     def _reinstate(self, node: Node) -> None:
         for one in _all(node):
             self.nodes[one.node_id] = one
             if isinstance(one, ChildNode):
-                one.incarnation = max(one.incarnation, self._lives_forgotten)
+                one.incarnation = max(one.incarnation, self.lives_forgotten)
 
 
 def spec_of(supervisor: SupervisorNode) -> SupervisorSpec:

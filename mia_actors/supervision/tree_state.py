@@ -69,6 +69,10 @@ class TreeState(BaseModel):
     """Of children that failed before."""
     armed: tuple[str, ...] = ()
     """Children that were armed in this life."""
+    lives_forgotten: int = 0
+    """No node that was forgotten had more lives."""
+    lives_before: dict[str, int] = {}
+    """The numbers after which the incarnations of children begin that have names of forgotten ones."""
     spec: SupervisorSpec | None = None
     """The specification as it is now, where it is no longer the one the tree was started with."""
     reload: SupervisorSpec | None = None
@@ -112,6 +116,8 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
         members={node.node_id: tuple(sorted(node.members)) for node in supervisors if node.members},
         failures={node.node_id: node.failures for node in children if node.failures},
         armed=tuple(node.node_id for node in children if node.armed),
+        lives_forgotten=tree.lives_forgotten,
+        lives_before={node.node_id: node.lives_before for node in children if node.lives_before},
         spec=spec_of(tree.root) if tree.reloaded else None,
         reload=tree.target if any(node.becoming is not None for node in supervisors) else None,
         up_since_s={
@@ -125,6 +131,7 @@ def state_of(tree: Tree, *, epoch: int, ended: bool) -> TreeState:
 def restore(tree: Tree, state: TreeState) -> None:
     """Makes a tree that was just built what it was: every node up that is not down for good."""
     tree.reloaded = state.spec is not None
+    tree.lives_forgotten = state.lives_forgotten
     for added in state.added:
         supervisor = tree.nodes.get(added.supervisor_id)
         if isinstance(supervisor, SupervisorNode):
@@ -138,6 +145,7 @@ def restore(tree: Tree, state: TreeState) -> None:
         if isinstance(node, ChildNode):
             node.incarnation = max(node.incarnation, state.lives.get(node.node_id, 0))
             name = node.node_id
+            node.lives_before = state.lives_before.get(name, node.lives_before)
             node.deaths.restore(state.deaths.get(name, {}), state.last_causes.get(name, ()))
             node.suspects.restore(state.suspects.get(name, {}), state.quarantined.get(name, ()))
             node.failures = state.failures.get(node.node_id, 0)
@@ -151,6 +159,19 @@ def restore(tree: Tree, state: TreeState) -> None:
             node.window.restore(state.restarts_s.get(node.node_id, ()))
         if node.spec.significant and node.parent is not None and node.state is NodeState.UP:
             node.parent.significant[node.node_id] = node
+    for name in state.put_off_s:
+        waiting = tree.nodes.get(name)
+        if isinstance(waiting, SupervisorNode):
+            _rest_down(waiting)
+
+
+def _rest_down(supervisor: SupervisorNode) -> None:
+    """Nothing below a supervisor lives while its own restart is put off."""
+    for node in supervisor.children:
+        if isinstance(node, SupervisorNode):
+            _rest_down(node)
+        if node.state is not NodeState.REMOVED:
+            node.state = NodeState.HELD if node.held else NodeState.DOWN
 
 
 def _put_off(tree: Tree, node: Node, due_s: float | None) -> None:
