@@ -4,11 +4,13 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.broker.base_bars import BaseBars
+from mia_actors.broker.halt_fence import HaltFence
 from mia_actors.broker.messages import BarClosed
 from mia_actors.broker.order_gate import OrderGate
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
@@ -72,8 +74,8 @@ class Broker:
 
     Guarantees: a base bar is announced when it and every execution of its span are committed; a bar is
     announced once in order, however often the connection or this process was lost meanwhile; an entry
-    passes `OrderGate` only with a permit and its stop. Calls wait, bounded, while a lost connection is
-    replaced; those in flight when it was lost raise `BrokerDisconnected`.
+    passes `OrderGate` only with a permit and its stop, and `HaltFence` only before the next halt. Calls wait,
+    bounded, while a lost connection is replaced; those in flight when it was lost raise `BrokerDisconnected`.
     """
 
     Settings = BrokerSettings
@@ -84,7 +86,8 @@ class Broker:
         self._context = context
         self._info = cast("SessionInfo", context.session)
         self._log = get_logger(actor=context.child_id, incarnation=context.incarnation)
-        self._gate = OrderGate()
+        self._gate = OrderGate(born_monotonic_ns=self._monotonic_ns())
+        self._fence = HaltFence(Path(self._info.state_dir))
         self._journal: MarketJournal | None = None
         self._session: IbSession | None = None
         self._up = threading.Condition()
@@ -109,6 +112,7 @@ class Broker:
         self._connect()
         self._keeper = threading.Thread(target=self._keep_connected, name="keeper", daemon=True)
         self._keeper.start()
+        self._context.armed()
 
     def stop(self) -> None:
         """Ends the session; orders at the broker stay as they are."""
@@ -122,6 +126,7 @@ class Broker:
             session.close()
         if self._keeper is not None:
             self._keeper.join(KEEPER_STOP_WITHIN_S)
+        self._fence.close()
 
     # Market.
 
@@ -169,7 +174,7 @@ class Broker:
 
         Raises:
             OrderRejected: the gate or the broker said no.
-            PermitStale: the permit ran out on its way; nothing was sent.
+            PermitStale: the permit ran out on its way, or a halt came after it; nothing was sent.
             BrokerDisconnected: not known whether it arrived.
         """
         session = self._ready()
@@ -184,6 +189,7 @@ class Broker:
                 entering_contracts=session.entering_contracts(),
                 now_monotonic_ns=self._monotonic_ns(),
             )
+            self._fence.check(group, permit)
             received_ns = max(self._received_ns.values(), default=0)
             try:
                 return session.place(group)

@@ -12,6 +12,7 @@ from typing import Any
 from mia_actors.broker import parse
 from mia_actors.broker.codes import Code, code_of
 from mia_actors.broker.executions import Executions
+from mia_actors.broker.fact_word import FactWord
 from mia_actors.broker.order_book import OrderBook, OrderKey
 from mia_actors.broker.position import HeardPosition
 from mia_actors.core.errors import InvariantViolated, MiaError
@@ -35,7 +36,11 @@ class WordEvents:
 class BrokerWord:
     """The `WireListener` of a session."""
 
-    def __init__(self, product: Product, *, client_id: int, events: WordEvents) -> None:
+    def __init__(
+        self, product: Product, *, client_id: int, events: WordEvents, facts: FactWord | None = None
+    ) -> None:
+        """`facts` is told what is neither order state nor execution, where anybody wants it."""
+        self._facts = facts
         self._product = product
         self._client_id = client_id
         self._events = events
@@ -153,6 +158,8 @@ class BrokerWord:
                 status=state.status,
             )
             self._news(order_ref, in_list=True)
+        if self._facts is not None:
+            self._facts.order(order, state.status)
 
     def wire_completed_order(self, order: Any, state: Any) -> None:
         """See `WireListener`."""
@@ -168,6 +175,8 @@ class BrokerWord:
                 reason=state.completedStatus,
             )
             self._news(order_ref, in_list=True)
+        if self._facts is not None:
+            self._facts.order(order, "")
 
     def wire_order_status(
         self, *, order_id: int, client_id: int, perm_id: int, status: str, filled: float, remaining: float
@@ -182,6 +191,8 @@ class BrokerWord:
                 remaining=round(remaining),
             )
             self._news(order_ref)
+        if self._facts is not None and order_ref is not None:
+            self._facts.order_state(order_ref, perm_id, status)
 
     def wire_execution(self, contract: Any, execution: Any) -> None:
         """See `WireListener`."""
@@ -211,9 +222,27 @@ class BrokerWord:
 
     def wire_position(self, contract: Any, position: float) -> None:
         """See `WireListener`."""
+        if self._contract is None or contract.conId != self._contract.con_id:
+            return
         with self._changed:
-            if self._contract is not None and contract.conId == self._contract.con_id:
-                self._position.told(round(position))
+            self._position.told(round(position))
+        if self._facts is not None:
+            self._facts.position(round(position))
+
+    def wire_price(self, tick_type: int, price: float) -> None:
+        """See `WireListener`."""
+        if self._facts is not None:
+            self._facts.price(tick_type, price)
+
+    def wire_pnl(self, unrealized: float) -> None:
+        """See `WireListener`."""
+        if self._facts is not None:
+            self._facts.pnl(unrealized)
+
+    def wire_account_value(self, tag: str, value: str, currency: str) -> None:
+        """See `WireListener`."""
+        if self._facts is not None:
+            self._facts.account_value(tag, value, currency)
 
     def wire_error(self, request_id: int, code: int, text: str) -> None:
         """See `WireListener`."""

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from mia_actors.broker.parse import execution_stem
-from mia_actors.core.orders import Fill
+from mia_actors.core.orders import Fill, execution_stem
 
 
 class Executions:

@@ -8,7 +8,7 @@ from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.orders import Fill, OrderReport, OrderSpec
+from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderTerms
 from mia_actors.core.session import Connection
 from mia_actors.core.units import Contract, Product
 
@@ -34,7 +34,10 @@ class GuardianSession:
         monotonic_ns: Callable[[], int],
         events: SessionEvents,
         watched: Watched | None = None,
+        live: bool = False,
     ) -> None:
+        """Asks for trades, quotes and the broker's open profit too where the market is `live`, not in lockstep."""
+        self._live = live
         self._session = IbSession(
             connection, product, limits=limits, events=events, monotonic_ns=monotonic_ns, watched=watched
         )
@@ -52,6 +55,8 @@ class GuardianSession:
             contract = self._session.choose_contract(month=self._contract_month, roll_days=self._roll_days)
             if with_bars:
                 self._session.subscribe_bars()
+            if self._live:
+                self._session.subscribe_account()
         except BaseException:
             self._session.close()
             raise
@@ -69,9 +74,22 @@ class GuardianSession:
         """Equity by the broker's word at the connect."""
         return self._session.net_liquidation_usd()
 
+    def account(self) -> str:
+        """The account traded."""
+        return self._session.account()
+
+    def all_order_terms(self) -> tuple[OrderTerms, ...]:
+        """Prices of the orders heard of; those of all clients that work are asked for first."""
+        self._session.working_orders()
+        return self._session.order_terms()
+
+    def recent_bars(self) -> tuple[Bar, ...]:
+        """Closed 5-second bars of the last half hour by the broker's history, oldest first."""
+        return tuple(self._session.history(Timeframe.S5, BACKFILL))
+
     def last_bar(self) -> Bar | None:
-        """The newest closed 5-second bar by the broker's history; None before the first."""
-        found = self._session.history(Timeframe.S5, BACKFILL)
+        """The newest of them; None before the first."""
+        found = self.recent_bars()
         return found[-1] if found else None
 
     def global_cancel(self) -> None:

@@ -4,15 +4,34 @@ from collections.abc import Sequence
 
 from mia_actors.core.errors import OrderRejected, PermitStale
 from mia_actors.core.orders import OrderSpec, Permit, Purpose
-from mia_actors.core.permit_gate import PERMIT_STALE, Denied, PermitGate
+from mia_actors.core.permit_gate import PERMIT_STALE, SHARED_CLOCK_DRIFT_NS, Denied, PermitGate
 
 
 class OrderGate:
-    """Entries need a permit and their stop; everything else may only reduce the position."""
+    """Entries need a permit and their stop; everything else may only reduce the position.
 
-    def __init__(self) -> None:
-        self._permits = PermitGate()
-        self._executor_seen = 0
+    The fence of the lease protocol. Guarantees beside those of `PermitGate`: once an entry of an incarnation of
+    the executor was seen none of an older one passes; what reduces the position passes whatever was seen, with
+    any permit or none.
+    """
+
+    def __init__(
+        self,
+        *,
+        born_monotonic_ns: int,
+        drift_ns: int = SHARED_CLOCK_DRIFT_NS,
+        epoch_seen: int = 0,
+        executor_seen: int = 0,
+    ) -> None:
+        self._permits = PermitGate(
+            epoch_seen=epoch_seen, born_monotonic_ns=born_monotonic_ns, drift_ns=drift_ns
+        )
+        self._executor_seen = executor_seen
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """The highest epoch and the highest incarnation of the executor shown to this gate."""
+        return self._permits.epoch_seen, self._executor_seen
 
     def check(
         self,

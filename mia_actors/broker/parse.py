@@ -114,12 +114,6 @@ def fill_of(product: Product, ib_contract: Any, execution: Any) -> Fill:
     )
 
 
-def execution_stem(exec_id: str) -> tuple[str, int]:
-    """What a correction repeats of an execution id, and its number: a higher one replaces a lower."""
-    stem, _, number = exec_id.rpartition(".")
-    return (stem, int(number)) if stem and number.isdigit() else (exec_id, 0)
-
-
 def commission_usd(report: Any) -> Decimal | None:
     """Commission of a report, None while it is not known.
 

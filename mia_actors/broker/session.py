@@ -20,6 +20,7 @@ from mia_actors.broker.broker_word import BrokerWord, WordEvents
 from mia_actors.broker.codes import Code, Effect, error_of, is_empty_history
 from mia_actors.broker.connecting import open_ib
 from mia_actors.broker.contracts import front_contract
+from mia_actors.broker.fact_word import FactWord
 from mia_actors.broker.loop_thread import LoopThread, Watched
 from mia_actors.broker.order_entry import OrderEntry
 from mia_actors.broker.wire import IbFuture, RequestError
@@ -32,8 +33,9 @@ from mia_actors.core.errors import (
     PermanentError,
     TransientError,
 )
+from mia_actors.core.facts import Fact
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec
+from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderTerms
 from mia_actors.core.session import Connection
 from mia_actors.core.trade_date import trade_date
 from mia_actors.core.units import Contract, Product
@@ -70,6 +72,10 @@ class SessionEvents:
     """An execution of the contract; again when its commission or a correction is known."""
     on_disconnect: Callable[[], None]
     """The session ended by itself; `IbSession.ended_by` says why."""
+    on_fact: Callable[[Fact], None] | None = None
+    """Anything else of the account and the market, in wire order with bars and fills."""
+    arrival_ns: Callable[[], int] = int
+    """What stamps facts with their arrival; by default nothing does."""
 
 
 class IbSession:
@@ -98,9 +104,15 @@ class IbSession:
         self._monotonic_ns = monotonic_ns
         self._reserve_order_id = reserve_order_id
         self._log = get_logger(client_id=connection.client_id)
+        self._facts = (
+            FactWord(product, on_fact=events.on_fact, arrival_ns=events.arrival_ns)
+            if events.on_fact
+            else None
+        )
         self._word = BrokerWord(
             product,
             client_id=connection.client_id,
+            facts=self._facts,
             events=WordEvents(
                 on_bar=events.on_bar,
                 on_fill=events.on_fill,
@@ -218,6 +230,34 @@ class IbSession:
             self._bars_request = ib.reqRealTimeBars(self._ib_contract, 5, "TRADES", useRTH=False).reqId
 
         self._ask("bars", subscribe)
+        if self._facts is not None:
+            self._facts.is_live = True
+
+    def subscribe_account(self) -> None:
+        """Trades, quotes and the open profit of the chosen contract from now on, as facts."""
+        contract = self._traded()
+
+        async def subscribe(ib: Any) -> None:
+            ib.reqMktData(self._ib_contract, "", snapshot=False)
+            ib.reqPnLSingle(ib.managedAccounts()[0], "", contract.con_id)
+
+        self._ask("account", subscribe)
+
+    def order_terms(self) -> tuple[OrderTerms, ...]:
+        """Prices of the orders heard of, where facts are wanted."""
+
+        async def read(_: Any) -> tuple[OrderTerms, ...]:
+            return self._facts.terms if self._facts is not None else ()
+
+        return self._ask("terms", read)
+
+    def account(self) -> str:
+        """The account traded."""
+
+        async def read(ib: Any) -> str:
+            return str(ib.managedAccounts()[0])
+
+        return self._ask("account", read)
 
     def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
         """Bars that have ended by now, ascending. `duration` in TWS's words, such as `10 D`.

@@ -64,6 +64,18 @@ class WireListener(Protocol):
         """The account's position in a contract, streamed or listed."""
         ...
 
+    def wire_price(self, tick_type: int, price: float) -> None:
+        """A trade, bid or ask of the market data subscription; -1 stands for none."""
+        ...
+
+    def wire_pnl(self, unrealized: float) -> None:
+        """The broker's open profit of the contract subscribed."""
+        ...
+
+    def wire_account_value(self, tag: str, value: str, currency: str) -> None:
+        """A line of the account updates."""
+        ...
+
     def wire_error(self, request_id: int, code: int, text: str) -> None:
         """A notice or error; the id is that of a request or an order, -1 for neither."""
         ...
@@ -171,6 +183,33 @@ class _WireWrapper(Wrapper):
         """See `WireListener.wire_commission`."""
         self.tell(self._listener.wire_commission, commissionReport)
         super().commissionReport(commissionReport)
+
+    def priceSizeTick(  # noqa: N802
+        self,
+        reqId: int,  # noqa: ARG002, N803
+        tickType: int,  # noqa: N803
+        price: float,
+        size: float,  # noqa: ARG002
+    ) -> None:
+        """Not passed on: the library's tickers are of no use here."""
+        self.tell(self._listener.wire_price, tickType, price)
+
+    def pnlSingle(  # noqa: N802
+        self,
+        reqId: int,  # noqa: ARG002, N803
+        pos: int,  # noqa: ARG002
+        dailyPnL: float,  # noqa: ARG002, N803
+        unrealizedPnL: float,  # noqa: N803
+        realizedPnL: float,  # noqa: ARG002, N803
+        value: float,  # noqa: ARG002
+    ) -> None:
+        """Not passed on, as above."""
+        self.tell(self._listener.wire_pnl, unrealizedPnL)
+
+    def updateAccountValue(self, tag: str, val: str, currency: str, account: str) -> None:  # noqa: N802
+        """See `WireListener.wire_account_value`."""
+        self.tell(self._listener.wire_account_value, tag, val, currency)
+        super().updateAccountValue(tag, val, currency, account)
 
     def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str) -> None:  # noqa: N803
         """See `WireListener.wire_error`."""

@@ -2,7 +2,7 @@
 
 Guarantees:
 
-* A signal goes only to the very process that the tree names, by pid and start time.
+* A signal goes only to the very process that the tree, or the gateway itself, names by pid and start time.
 * No life of a child that a fault ended, or may yet end, is struck again; a fault whose target has no fresh life
   now waits for one.
 * A stopped process that nobody replaces within its limit, or that is stopped when the session ends, goes on.
@@ -14,13 +14,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, assert_never
+from typing import assert_never
 
 from mia_actors.chaos.comparison import BrokerOrder
-from mia_actors.chaos.plan import SUPERVISOR, Fault, FaultKind
+from mia_actors.chaos.gateway_look import GatewayControl, GatewayLook
+from mia_actors.chaos.plan import GATEWAY, SUPERVISOR, Fault, FaultKind
 from mia_actors.chaos.recovery import Strike
 from mia_actors.core.clock import Clock
-from mia_actors.core.orders import OrderState
 from mia_actors.core.session import SessionInfo
 from mia_actors.cycle.actor import DECISIONS_FILE
 from mia_actors.supervision.processes import ProcessId
@@ -69,22 +69,6 @@ class _Open:
     since_s: float
 
 
-class GatewayControl(Protocol):
-    """The broker's own hand on its clients and books: `ControlClient`."""
-
-    def status(self) -> dict[str, Any]:
-        """Among others `clients`: the ids connected."""
-        ...
-
-    def orders(self) -> list[dict[str, Any]]:
-        """Every order of every client."""
-        ...
-
-    def drop(self, client_id: int) -> bool:
-        """Resets a client's connection; false when it has none now."""
-        ...
-
-
 class ChaosAgent:
     """One session's agent. `start` when its tree is up, `finish` when its market is over, from one thread."""
 
@@ -96,10 +80,15 @@ class ChaosAgent:
         control: GatewayControl,
         clock: Clock,
         limits: ChaosLimits,
+        trading: str,
     ) -> None:
-        """`control` is used by one thread at a time, first the agent's, then `finish`'s."""
+        """`control` is used by one thread at a time, first the agent's, then `finish`'s.
+
+        The connection `trading` has to be there again before a gateway counts as recovered.
+        """
+        self._trading = trading
         self._session = session
-        self._control = control
+        self._gateway = GatewayLook(control, clock)
         self._clock = clock
         self._limits = limits
         self._log = get_logger(actor="chaos")
@@ -124,6 +113,7 @@ class ChaosAgent:
         Without `wait` it only reads the books: for a session whose tree is down.
 
         Raises:
+            TransientError: the gateway did not answer within `finish_s`.
             Exception: what ended the agent's own thread, if it ended early.
         """
         self._ending_s = self._clock.monotonic_s() + (self._limits.finish_s if wait else 0.0)
@@ -134,14 +124,7 @@ class ChaosAgent:
             strikes=tuple(self._strikes),
             not_carried_out=(*(due.fault for due in self._due), *self._planned),
             hangs_not_detected=self._hangs_not_detected,
-            broker_orders=tuple(
-                BrokerOrder(
-                    order_ref=order["order_ref"],
-                    filled=order["filled"],
-                    rejected=order["state"] == OrderState.REJECTED.value,
-                )
-                for order in self._control.orders()
-            ),
+            broker_orders=self._gateway.books(self._limits.finish_s),
         )
 
     def abort(self) -> None:
@@ -224,7 +207,9 @@ class ChaosAgent:
                 return self._kill_supervisor(due.fault)
             case FaultKind.SOCKET:
                 return self._drop(due.fault)
-            case FaultKind.GATEWAY | FaultKind.NODE:
+            case FaultKind.GATEWAY:
+                return self._kill_gateway(due.fault)
+            case FaultKind.NODE:
                 raise NotImplementedError("the plan refuses this fault")
             case _:
                 assert_never(due.fault.kind)
@@ -248,11 +233,16 @@ class ChaosAgent:
     def _kill_supervisor(self, fault: Fault) -> bool:
         """Its successor is a new process in the tree file."""
         tree = self._tree()
-        if tree is None:
-            return False
-        process = tree.supervisor.process
+        return tree is not None and self._kill_process(fault, SUPERVISOR, tree.supervisor.process)
+
+    def _kill_gateway(self, fault: Fault) -> bool:
+        """Its successor is a new process behind the same control port."""
+        view = self._gateway.view()
+        return view is not None and self._kill_process(fault, GATEWAY, view.process)
+
+    def _kill_process(self, fault: Fault, name: str, process: ProcessId) -> bool:
         at_ns = self._clock.now_ns()
-        life = (f"{SUPERVISOR} {process.pid}", process.start_time)
+        life = (f"{name} {process.pid}", process.start_time)
         if life in self._struck or not process.send(signal.SIGKILL):
             return False
         self._struck.add(life)
@@ -263,14 +253,18 @@ class ChaosAgent:
 
     def _drop(self, fault: Fault) -> bool:
         at_ns = self._clock.now_ns()
-        if not self._control.drop(self._client_id(fault)):
+        if self._is_gateway_away() or not self._gateway.drop(self._client_id(fault.target)):
             return False
         self._add(Strike(fault=fault, incarnation=0, pid=0, at_ns=at_ns, gone=True))
         self._follow(None)
         return True
 
-    def _client_id(self, fault: Fault) -> int:
-        return self._session.connection(fault.target).client_id
+    def _is_gateway_away(self) -> bool:
+        """Whether one was struck whose successor is not seen yet: what is asked now would reach that one later."""
+        return any(self._strikes[one.place].fault.kind is FaultKind.GATEWAY for one in self._open)
+
+    def _client_id(self, name: str) -> int:
+        return self._session.connection(name).client_id
 
     def _add(self, strike: Strike) -> None:
         self._strikes.append(strike)
@@ -300,7 +294,10 @@ class ChaosAgent:
             case FaultKind.HANG:
                 return self._hang_settled(one, strike)
             case FaultKind.SOCKET:
-                back = self._client_id(strike.fault) in self._control.status()["clients"]
+                back = self._gateway.is_connected(self._client_id(strike.fault.target))
+            case FaultKind.GATEWAY:
+                view, trading_id = self._gateway.view(), self._client_id(self._trading)
+                back = view is not None and view.process != one.process and trading_id in view.clients
             case _:
                 back = tree is not None and tree.supervisor.process not in {one.process, None}
         if back:

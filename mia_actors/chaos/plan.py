@@ -5,7 +5,7 @@ milliseconds of delay after them let faults fall inside a cycle as well as betwe
 """
 
 import random  # noqa: TID251 - its type; the source itself comes seeded from core.ids
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import cycle, islice
@@ -15,6 +15,7 @@ from mia_actors.core.ids import seeded_random
 
 GUARDIAN = "guardian"
 SUPERVISOR = "supervisor"
+GATEWAY = "gateway"
 DELAY_MS_MAX = 20.0
 """About the length of one cycle."""
 AIMED_SHARE = 3
@@ -38,13 +39,12 @@ class FaultKind(StrEnum):
     SOCKET = "socket"
     """The broker resets a client's TCP connection."""
     GATEWAY = "gateway"
-    """The broker's own process dies."""
+    """SIGKILL to the simulated gateway, which is the broker and its market."""
     NODE = "node"
     """A whole machine of the cluster dies."""
 
 
 NOT_OFFERED: dict[FaultKind, str] = {
-    FaultKind.GATEWAY: "the simulated gateway keeps its market in memory and cannot be restarted in this version",
     FaultKind.NODE: "this version runs every actor of a session on one node",
 }
 """Faults that a session cannot be expected to survive, with the reason. Take one out to have it carried out."""
@@ -60,7 +60,7 @@ class Fault:
     """Place in the plan, from 1."""
     kind: FaultKind
     target: str
-    """A child; for `socket` the name of a connection; for `supervisor` that word."""
+    """A child; for `socket` the name of a connection; for `supervisor` and `gateway` that word."""
     after_cycles: int
     """It becomes due when so many cycles were decided."""
     delay_ms: float
@@ -96,7 +96,7 @@ def parse_kinds(text: str) -> tuple[FaultKind, ...]:
 def plan_faults(
     *,
     kinds: Sequence[FaultKind],
-    children: Sequence[str],
+    children: Mapping[str, Sequence[FaultKind]],
     connections: Sequence[str],
     cycles: int,
     order_cycles: Sequence[int],
@@ -105,23 +105,39 @@ def plan_faults(
 ) -> tuple[Fault, ...]:
     """The faults of a session of `cycles` cycles, in order of their moments; `order_cycles` send orders.
 
+    `children` says what may be done to each; a child is dealt only what it may have.
+
     Guarantees: the same arguments give the same plan; moments are spread over the whole session, one in each
     of `count` equal parts, but for at most one in `AIMED_SHARE` that are moved to one of `order_cycles`; when a
-    kind that hits children is asked for and `count` is at least the number of children, every child is hit;
-    when there is room beside that, every kind occurs.
+    kind that hits children is asked for and `count` is at least the number of children that may have it, each of
+    them is hit; when there is room beside that, every kind occurs.
+
+    Raises:
+        ConfigError: a kind that hits children is asked for, and no child may have it.
     """
     source = seeded_random(seed)
-    children_deck, connections_deck = _deck(children, source), _deck(connections, source)
+    asked = [kind for kind in kinds if kind in AT_CHILDREN]
+    for kind in asked:
+        if not any(kind in allowed for allowed in children.values()):
+            raise ConfigError(f"--faults {kind.value}: no child of the tree lists it under faults")
+    open_to = {
+        child: [kind for kind in allowed if kind in asked]
+        for child, allowed in children.items()
+        if not asked or set(allowed) & set(asked)
+    }
+    children_deck, connections_deck = _deck(list(open_to), source), _deck(connections, source)
     targets = {
         FaultKind.SUPERVISOR: cycle([SUPERVISOR]),
-        FaultKind.GATEWAY: cycle([FaultKind.GATEWAY.value]),
+        FaultKind.GATEWAY: cycle([GATEWAY]),
         FaultKind.NODE: cycle([FaultKind.NODE.value]),
         FaultKind.GUARDIAN: cycle([GUARDIAN]),
         FaultKind.SOCKET: connections_deck,
     }
-    dealt = [
-        (kind, next(targets.get(kind, children_deck))) for kind in _kinds(kinds, len(children), count, source)
-    ]
+    dealt = []
+    for kind in _kinds(kinds, len(open_to), count, source):
+        target = next(targets.get(kind, children_deck))
+        may_have = open_to[target] if kind in AT_CHILDREN else [kind]
+        dealt.append((kind if kind in may_have else may_have[0], target))
     source.shuffle(dealt)
     moments = _aimed(list(_moments(cycles, count, source)), order_cycles, source)
     return tuple(

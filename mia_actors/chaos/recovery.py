@@ -9,7 +9,7 @@ from mia_actors.supervision.events import Fact
 
 NS_PER_MS = 1e6
 DEATHS = frozenset({Fact.CHILD_EXITED.value, Fact.CHILD_START_FAILED.value})
-SIGKILLS = frozenset({FaultKind.KILL, FaultKind.GUARDIAN, FaultKind.SUPERVISOR})
+SIGKILLS = frozenset({FaultKind.KILL, FaultKind.GUARDIAN, FaultKind.SUPERVISOR, FaultKind.GATEWAY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,8 @@ class Recovery:
     confirmed: bool
     """It had the effect it was meant to have, and nothing else had it."""
     mttr_ms: float | None
-    """To the next life's `child.started` (a connection: to the next one); None when that never came."""
+    """To the next life's `child.started`; of a connection to the next one; of the gateway until it answers and the
+    trading client is connected; None when that never came."""
 
 
 def recoveries(strikes: Iterable[Strike], events: Sequence[LoggedEvent]) -> tuple[Recovery, ...]:

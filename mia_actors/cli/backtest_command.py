@@ -38,6 +38,7 @@ from mia_actors.ensemble.serving import EnsembleServer
 from mia_actors.exchange.orders import AccountTerms
 from mia_actors.exchange.tape import Tape, load_tape
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.news import with_news_file
 
 LEDGER_FILE = "backtest-ledger.csv"
 
@@ -54,7 +55,7 @@ def run_backtest(config: SystemConfig, config_dir: Path, tape: Tape, *, show: bo
     backtest = Backtest(
         tape,
         decision=child_settings(config, "cycle", CycleSettings),
-        guardian=child_settings(config, "guardian", GuardianSettings),
+        guardian=with_news_file(child_settings(config, "guardian", GuardianSettings), config_dir),
         voter=lambda vector: server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights),
     )
     with Progress(

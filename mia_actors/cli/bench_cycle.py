@@ -30,6 +30,7 @@ from mia_actors.core.session import BrokerMode
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.system import System
 from mia_actors.telemetry import conventions
+from mia_actors.telemetry.logs import configure_logging
 from mia_actors.telemetry.trace_store import StoredSpan, TraceReader
 
 HOPS = ("broker: next bar", "features", "ensemble", "execution", "guardian: permit", "broker: place")
@@ -148,6 +149,7 @@ class BareRoundTrips:
 def _trade(document: SystemConfig, config: Path, state: Path, tape: str, bare: BareRoundTrips) -> TraceReader:
     clock = SystemClock()
     directory = open_state(state)
+    configure_logging(directory=state, process="bench")
     request = RunRequest(
         config=document,
         config_dir=config.absolute().parent,

@@ -35,6 +35,7 @@ from mia_actors.core.errors import TransientError
 from mia_actors.supervision.ray_runtime import RayRuntime
 from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
 from mia_actors.supervision.system import System
+from mia_actors.telemetry.logs import configure_logging
 
 OURS, OURS_POOL_EMPTY, RAY, SUPERVISORD = "ours", "ours_pool_empty", "ray_max_restarts", "supervisord"
 OURS_SUPERVISOR, OURS_HANG = "ours_supervisor_killed", "ours_hang"
@@ -122,6 +123,7 @@ def bench_mttr(
         clock = SystemClock()
         with ExitStack() as started:
             folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="mia-bench-")))
+            configure_logging(directory=folder, process="bench")
             messages.print("starting Ray and the contenders", highlight=False)
             runtime = RayRuntime.start_local(folder / "ray")
             started.callback(runtime.stop)

@@ -6,7 +6,7 @@ import typer
 
 from mia_actors.chaos.agent import ChaosLimits
 from mia_actors.chaos.comparison import compare
-from mia_actors.chaos.plan import Fault, offered, parse_kinds, plan_faults
+from mia_actors.chaos.plan import Fault, FaultKind, offered, parse_kinds, plan_faults
 from mia_actors.cli.app import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -105,23 +105,30 @@ def chaos(
             return ExitCode.FAILED
         plan = plan_faults(
             kinds=kinds,
-            children=[child.id for _, child in document.tree.child_specs()],
+            children={
+                child.id: tuple(FaultKind(fault.value) for fault in child.faults)
+                for _, child in document.tree.child_specs()
+            },
             connections=trading_connections(document),
             cycles=before.result.summary.counts.cycles,
             order_cycles=order_cycles(before),
             count=count,
             seed=seed,
         )
-        after = session(DISTURBED, patient(document), plan)
+        disturbed = patient(document)
+        after = session(DISTURBED, disturbed, plan)
         if interrupts.came():
             return ExitCode.INTERRUPTED
         compared = compare(before.books(), after.books())
         equal = before.sha256 == after.sha256
-        found = chaos_document(before, after, compared, plan=plan, seed=seed, equal=equal)
+        found = chaos_document(
+            before, after, compared, plan=plan, seed=seed, equal=equal, tree=disturbed.tree
+        )
         if as_json:
             print_json(found)
         else:
             tell_chaos(found)
-        return ExitCode.DONE if equal and not compared.lost and not compared.duplicated else ExitCode.FAILED
+        good = equal and not compared.lost and not compared.duplicated and not found["armed"]["late"]
+        return ExitCode.DONE if good else ExitCode.FAILED
 
     guarded(command)

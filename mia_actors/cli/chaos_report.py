@@ -8,12 +8,14 @@ from rich.table import Table
 
 from mia_actors.chaos.comparison import Comparison
 from mia_actors.chaos.plan import Fault, FaultKind
+from mia_actors.chaos.promises import armings
 from mia_actors.chaos.recovery import Recovery, kills, recoveries
 from mia_actors.cli.app import results
 from mia_actors.cli.chaos_run import INTENSITY, Session
 from mia_actors.cli.session_run import Ending
 from mia_actors.cli.summary import percentiles
 from mia_actors.supervision.event_log import read_events
+from mia_actors.supervision.spec import SupervisorSpec
 
 UNDISTURBED, DISTURBED = "undisturbed", "disturbed"
 EVENTS_MAX = 1_000_000
@@ -38,13 +40,21 @@ TOLD = (
 
 
 def chaos_document(
-    before: Session, after: Session, compared: Comparison, *, plan: tuple[Fault, ...], seed: int, equal: bool
+    before: Session,
+    after: Session,
+    compared: Comparison,
+    *,
+    plan: tuple[Fault, ...],
+    seed: int,
+    equal: bool,
+    tree: SupervisorSpec,
 ) -> dict[str, Any]:
     """The JSON of `mia chaos --json`."""
     report = after.report
     events = [event for _, event in read_events(after.folder, limit=EVENTS_MAX)] if after.folder else []
     found = recoveries(report.strikes if report is not None else (), events)
     killed = kills(found)
+    armed = armings(found, {spec.id: spec for _, spec in tree.child_specs()}, events)
     summary = after.result.summary if after.result is not None else None
     return {
         "equal": equal,
@@ -56,6 +66,16 @@ def chaos_document(
         "orders_duplicated": len(compared.duplicated),
         "mttr_ms": _times(killed)
         | {"by_child": {target: _times(ones) for target, ones in _by_target(killed).items()}},
+        "armed": {
+            "judged": len(armed),
+            "late": [asdict(one) for one in armed if not one.in_time],
+            "ms": _spread(one.took_ms for one in armed),
+            "by_child": {
+                child: _spread(one.took_ms for one in armed if one.child == child)
+                | {"allowed": max(one.allowed_ms for one in armed if one.child == child)}
+                for child in sorted({one.child for one in armed})
+            },
+        },
         "halts": int(after.ending is Ending.HALTED),
         "seed": seed,
         "faults": _by_kind(plan, found),
@@ -67,7 +87,7 @@ def chaos_document(
         "orders": summary.ledger.orders if summary is not None else None,
         "fills": summary.ledger.fills if summary is not None else None,
         "restarts": summary.restarts if summary is not None else None,
-        "restart_intensity": f"raised to {INTENSITY} for every supervisor of the disturbed session",
+        "restart_intensity": f"raised to {INTENSITY} for every supervisor of the disturbed session and for the gateway",
         "ending": {UNDISTURBED: before.ending.value, DISTURBED: after.ending.value},
         "failure": after.failure,
         "seconds": {UNDISTURBED: before.seconds, DISTURBED: after.seconds},
@@ -83,7 +103,11 @@ def _by_target(found: Iterable[Recovery]) -> dict[str, list[Recovery]]:
 
 
 def _times(found: Iterable[Recovery]) -> dict[str, float | None]:
-    values = [one.mttr_ms for one in found if one.mttr_ms is not None]
+    return _spread(one.mttr_ms for one in found)
+
+
+def _spread(found: Iterable[float | None]) -> dict[str, float | None]:
+    values = [value for value in found if value is not None]
     figures = percentiles(values)
     return {"p50": figures.p50, "p99": figures.p99} if values else {"p50": None, "p99": None}
 
@@ -112,6 +136,10 @@ def tell_chaos(found: dict[str, Any]) -> None:
     )
     if found["failure"]:
         results.print(f"the disturbed session failed: {found['failure']}", style="red", markup=False)
+    for one in found["armed"]["late"]:
+        took = "never" if one["took_ms"] is None else f"after {one['took_ms']:.0f} ms"
+        said = f"{one['child']} was armed {took}, allowed {one['allowed_ms']:.0f} ms (fault {one['number']})"
+        results.print(said, style="red", markup=False)
     facts = Table.grid(padding=(0, 2))
     for name in TOLD:
         value = found[name]
@@ -123,6 +151,9 @@ def tell_chaos(found: dict[str, Any]) -> None:
         table.add_column(column, justify="left" if column == "killed" else "right")
     for child, times in found["mttr_ms"]["by_child"].items():
         table.add_row(child, str(found["kills_by_child"][child]), str(times["p50"]), str(times["p99"]))
+    for child, times in found["armed"]["by_child"].items():
+        allowed = f"{times['allowed']:g} ms allowed"
+        table.add_row(f"{child} armed", allowed, str(times["p50"]), str(times["p99"]))
     for kind, faults in found["faults"].items():
         times = faults["mttr_ms"]
         done = f"{faults['confirmed']} of {faults['planned']}"

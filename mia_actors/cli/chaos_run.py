@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from mia_actors.broker.actor import BrokerSettings
 from mia_actors.chaos.agent import ChaosAgent, ChaosLimits, ChaosReport
 from mia_actors.chaos.comparison import Books, BrokerOrder
 from mia_actors.chaos.plan import Fault
 from mia_actors.cli.app import messages
-from mia_actors.cli.config import SystemConfig
+from mia_actors.cli.config import SystemConfig, child_settings
 from mia_actors.cli.live import LiveView
 from mia_actors.cli.session_run import Ending, RunRequest, SessionResult, SessionRun
 from mia_actors.cli.state import StateDirectory, locked, open_state
@@ -28,9 +29,12 @@ from mia_actors.supervision.system import System
 
 ALIVE_WITHIN_S = 1.5
 INTENSITY = 1000
-"""Restarts that every supervisor of the disturbed session may make in its period: the most a budget can be."""
+"""Restarts that every supervisor of the disturbed session may make in its period: the most a budget can be.
+The gateway's keeper too."""
 DEADMAN_SILENT_AFTER_S = 300.0
 """A guardian struck again and again, on a machine that chaos keeps busy, may be away for long."""
+LOOK_AT_GATEWAY_S = 0.25
+"""Limit of the agent's own questions to the gateway: while it is away, other faults go on."""
 SENDING = frozenset({Outcome.ENTERED, Outcome.EXITED})
 
 
@@ -89,7 +93,7 @@ class Interrupts:
 
 
 def patient(config: SystemConfig) -> SystemConfig:
-    """The tree with every restart budget raised to `INTENSITY`: chaos itself must not spend one. The deadman waits.
+    """The system with every restart budget raised to `INTENSITY`: chaos must not spend one. The deadman waits.
 
     What hangs is found within `ALIVE_WITHIN_S`, so that a session with many hangs ends the same day.
     """
@@ -103,13 +107,19 @@ def patient(config: SystemConfig) -> SystemConfig:
         return node.model_copy(update={"children": children, "intensity": INTENSITY})
 
     patient = config.deadman.model_copy(update={"silent_after_s": DEADMAN_SILENT_AFTER_S})
-    return config.model_copy(update={"tree": changed(config.tree), "deadman": patient})
+    session = config.session.model_copy(update={"gateway_restarts_max": INTENSITY})
+    return config.model_copy(update={"tree": changed(config.tree), "session": session, "deadman": patient})
 
 
 def trading_connections(config: SystemConfig) -> list[str]:
     """Connections that a child of the tree keeps open, in the tree's order."""
     named = (child.settings.get("connection") for _, child in config.tree.child_specs())
     return [name for name in named if name in config.connections]
+
+
+def trading_connection(config: SystemConfig) -> str:
+    """The broker actor's own connection."""
+    return child_settings(config, "broker", BrokerSettings).connection
 
 
 def order_cycles(session: Session) -> list[int]:
@@ -147,9 +157,18 @@ def trade(
     def begin(started: SessionInfo) -> None:
         nonlocal agent, session
         session = started
-        control = ControlClient(started.control_host, started.control_port)
+        control = ControlClient(
+            started.control_host, started.control_port, answer_within_s=LOOK_AT_GATEWAY_S, patience_s=0.0
+        )
         closing.callback(control.close)
-        agent = ChaosAgent(plan, started, control=control, clock=clock, limits=limits)
+        agent = ChaosAgent(
+            plan,
+            started,
+            control=control,
+            clock=clock,
+            limits=limits,
+            trading=trading_connection(request.config),
+        )
         closing.callback(agent.abort)
         agent.start()
 

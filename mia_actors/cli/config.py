@@ -6,6 +6,7 @@ from typing import Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.broker.actor import BrokerSettings
+from mia_actors.cli.limit_checks import check_limits
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import PRODUCTS
@@ -13,7 +14,7 @@ from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.silence import DeadmanSettings
 from mia_actors.supervision.child import parse_settings
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
-from mia_actors.supervision.yaml_file import load_yaml, validate_children
+from mia_actors.supervision.yaml_file import load_yaml, validate_children, validate_pool
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 LIVE_PORTS = frozenset({4001, 7496})
@@ -35,6 +36,15 @@ class SessionSection(BaseModel):
         description="Pace of the simulated gateway: lockstep, or a multiple of real time such as 60x.",
     )
     tape: str = Field(default="synthetic", description="Tape of the simulated gateway when none is given.")
+    gateway_restarts_max: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Deaths of the simulated gateway within the period that are made good for.",
+    )
+    gateway_restart_period_s: float = Field(
+        default=60.0, gt=0, le=86_400, description="Seconds in which deaths of the simulated gateway count."
+    )
 
 
 class ConnectionSection(BaseModel):
@@ -69,8 +79,11 @@ def load_config(path: Path) -> SystemConfig:
         ConfigError: one line per finding: file, line, key, what is wrong, what is allowed.
     """
     document = load_yaml(path, SystemConfig)
-    validate_children(document, document.value.tree)
-    return _sound(path, document.value)
+    config = document.value
+    validate_children(document, config.tree)
+    validate_pool(document, config.standby_pool, key="standby_pool")
+    check_limits(config.tree, instrument=config.session.instrument, path=path)
+    return _sound(path, config)
 
 
 def load_without_children(path: Path) -> SystemConfig:

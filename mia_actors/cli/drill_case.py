@@ -21,7 +21,7 @@ from mia_actors.core.errors import TransientError
 from mia_actors.core.market import Timeframe
 from mia_actors.core.session import BrokerMode, SessionInfo
 from mia_actors.exchange.gateway.control_client import ControlClient
-from mia_actors.exchange.gateway.process import GatewayProcess
+from mia_actors.exchange.gateway.process import GatewayProcess, Listening
 from mia_actors.guardian import console
 from mia_actors.guardian.deadman import DEADMAN
 from mia_actors.guardian.latch import Latch
@@ -137,7 +137,10 @@ def stage_of(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage
     state = open_state(folder)
     with ExitStack() as started:
         master = config.connections["guardian"].client_id
-        gateway = GatewayProcess.start((*TAPE, *("--pace", PACE, "--master-client-id", str(master))))
+        listening = Listening.open()
+        started.callback(listening.close)
+        arguments = (*TAPE, *("--pace", PACE, "--master-client-id", str(master)))
+        gateway = GatewayProcess.start(arguments, listening=listening)
         started.callback(gateway.stop)
         session_folder = state.new_session(folder.name)
         connections = session_connections(config, BrokerMode.SIM, gateway.tws_port)
@@ -156,7 +159,9 @@ def stage_of(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage
         write_assignment(session, config)
         control = ControlClient("127.0.0.1", gateway.control_port)
         started.callback(control.close)
-        deadman = DeadmanProcess(session, config.deadman, lifelines=(gateway.lifeline,), clock=clock)
+        deadman = DeadmanProcess(
+            session, config.deadman, lifelines=(listening.lifeline.fileno(),), clock=clock
+        )
         started.callback(deadman.end, in_order=True)
         trader = _start_trader(session_folder, started)
         control.start()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,6 +42,10 @@ def gateway(
     history_days: Annotated[
         int, typer.Option("--history-days", min=0, max=60, help="Warm-up days kept.")
     ] = 10,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", help="File of all that happens; one that exists is gone on from."),
+    ] = None,
 ) -> None:
     """Serve a tape in the TWS wire protocol on loopback until Ctrl-C.
 
@@ -61,6 +66,7 @@ def gateway(
             *choice.gateway_arguments(),
             *("--port", str(port), "--control-port", str(control_port), "--pace", pace),
             *([] if pace == "lockstep" else ["--autostart"]),
+            *([] if journal is None else ["--journal", str(journal)]),
             "--detach",
         ]
         process = subprocess.Popen([sys.executable, "-m", GATEWAY_MODULE, *arguments])  # noqa: S603 - our own module

@@ -161,6 +161,8 @@ def _grow(branch: Tree, supervisor: SupervisorView, *, verbose: bool) -> None:
             _grow(branch.add(_supervisor_line(node)), node, verbose=verbose)
             continue
         leaf = branch.add(Text(_child_line(node), style="bold yellow" if node.state == HELD else ""))
+        for name in node.quarantined:
+            leaf.add(Text(f"refuses {name} after too many deaths", style="bold yellow"))
         if verbose and node.deaths:
             leaf.add(Text(_deaths_line(node)))
 
@@ -173,7 +175,8 @@ def _supervisor_line(node: SupervisorView) -> str:
 def _child_line(node: ChildView) -> str:
     pid = f"pid {node.process.pid}" if node.process else "no process"
     last = f", last exit {node.last_exit} {node.last_cause}".rstrip() if node.last_exit else ""
-    return f"{node.id}  {node.state}  incarnation {node.incarnation}, {pid}{last}"
+    state = "armed" if node.armed else node.state
+    return f"{node.id}  {state}  incarnation {node.incarnation}, {pid}{last}"
 
 
 def _deaths_line(node: ChildView) -> str:
@@ -212,9 +215,9 @@ def events(
 
 def _event_line(event: LoggedEvent) -> str:
     moment = utc_datetime(event.time_ns).strftime("%H:%M:%S.%f")[:-3]
-    parts = ("detect", event.detect_ms), ("decide", event.decide_ms), ("promote", event.promote_ms)
-    times = " ".join(f"{name} {value:.1f} ms" for name, value in (*parts, ("start", event.start_ms)) if value)
-    said = " ".join(text for text in (event.reason, event.cause, times) if text)
+    times = " ".join(f"{name} {took_ms:.1f} ms" for name, took_ms in event.phases)
+    in_hand = f"(in hand: {event.in_hand})" if event.in_hand else ""
+    said = " ".join(text for text in (event.reason, event.cause, in_hand, times) if text)
     return f"{moment}  {event.event:<28} {event.node} #{event.incarnation}  {said}".rstrip()
 
 

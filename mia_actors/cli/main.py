@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 from mia_actors.cli.app import ExitCode, app
+from mia_actors.telemetry.logs import configure_logging
 
 ALL = (
     "run_command",
@@ -16,9 +17,12 @@ ALL = (
     "drill_command",
     "backtest_command",
     "train_command",
+    "tree_commands",
     "trace_commands",
     "bench_command",
     "bench_cycle",
+    "bench_halt",
+    "bench_idle",
     "bench_machine",
     "bench_mttr",
     "chaos_command",
@@ -39,7 +43,11 @@ for _module in WITHOUT_RAY.get("".join(sys.argv[1:2]), ALL):
 
 
 def main() -> None:
-    """Runs the command line; wrong usage is exit code 2, an interrupt 130."""
+    """Runs the command line; wrong usage is exit code 2, an interrupt 130.
+
+    What a command logs goes to stderr until it chooses a file: stdout is for results.
+    """
+    configure_logging(directory=None, process="mia")
     try:
         app()
     except KeyboardInterrupt:

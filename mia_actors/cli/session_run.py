@@ -14,8 +14,10 @@ from typing import Protocol, cast
 from mia_actors.cli.assignment import write_assignment
 from mia_actors.cli.config import SystemConfig, child_settings, session_connections
 from mia_actors.cli.deadman_process import DeadmanProcess
+from mia_actors.cli.requests import Answering
 from mia_actors.cli.state import StateDirectory, write_json
 from mia_actors.cli.summary import Summary, percentiles
+from mia_actors.cli.tree_requests import TreeRequests
 from mia_actors.core.clock import Clock, utc_datetime
 from mia_actors.core.errors import MiaError, PermanentError, TargetUnavailable
 from mia_actors.core.ids import IdSource
@@ -27,7 +29,7 @@ from mia_actors.cycle.actor import DECISIONS_FILE, RunnerProgress
 from mia_actors.ensemble.actor import EnsembleSettings
 from mia_actors.ensemble.registry import load
 from mia_actors.exchange.gateway.control_client import ControlClient
-from mia_actors.exchange.gateway.process import GatewayProcess
+from mia_actors.exchange.gateway.keeper import GatewayKeeper, KeeperLimits
 from mia_actors.execution.messages import Settlement
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
@@ -50,6 +52,7 @@ FLAT_WITHIN_S = 30.0
 REPORT_WITHIN_S = 10.0
 HALT_HOOK = "mia_actors.guardian.console:halt_hook"
 LOGS = "logs"
+GATEWAY_JOURNAL = "gateway.journal"
 
 
 class TradingHalted(PermanentError):
@@ -121,8 +124,13 @@ class SessionRun:
         ids: IdSource,
         after_start: Callable[[SessionInfo], None] | None = None,
         before_stop: Callable[[System], None] | None = None,
+        conduct: Callable[[SessionInfo, System], None] | None = None,
     ) -> None:
-        """`after_start` is called before the market begins, `before_stop` when it is over; the tree is up then."""
+        """`after_start` is called before the market begins, `before_stop` when it is over; the tree is up then.
+
+        `conduct` plays the market itself, halts and resumes included: nobody looks for its end meanwhile, and the
+        session is over when it returns.
+        """
         self._request = request
         self._state = state
         self._viewer = viewer
@@ -132,7 +140,9 @@ class SessionRun:
         self._interrupted = False
         self._after_start = after_start
         self._before_stop = before_stop
+        self._conduct = conduct
         self._control: ControlClient | None = None
+        self._keeper: GatewayKeeper | None = None
         self._system: System | None = None
         self._deadman: DeadmanProcess | None = None
         self._lifelines: tuple[int, ...] = ()
@@ -153,6 +163,14 @@ class SessionRun:
         clean_leftovers(self._state.path)
         self._refuse_when_halted()
         self._check_models()
+        try:
+            return self._run()
+        except MiaError as error:
+            if self._keeper is not None and self._keeper.failed is not None:
+                raise PermanentError(self._keeper.failed) from error
+            raise
+
+    def _run(self) -> SessionResult:
         with ExitStack() as started:
             session = self._prepare(started)
             self._start_deadman(session, started)
@@ -174,11 +192,17 @@ class SessionRun:
             if self._deadman is not None:
                 self._deadman.watch()
             console.note_guarded(session, is_guarded=True)
+            requests = TreeRequests(system, self._request.config, self._clock)
+            started.enter_context(Answering(Path(session.session_dir), requests))
             if self._after_start is not None:
                 self._after_start(session)
             if self._control is not None:
                 self._control.start()
-            ending, detail = self._watch(system)
+            if self._conduct is None:
+                ending, detail = self._watch(system)
+            else:
+                self._conduct(session, system)
+                ending, detail = Ending.INTERRUPTED, "conducted to its end"
             if self._before_stop is not None:
                 self._before_stop(system)
             result = self._finish(session, system, ending, detail)
@@ -209,24 +233,24 @@ class SessionRun:
         request = self._request
         stamp = utc_datetime(self._clock.now_ns()).strftime("%Y%m%dT%H%M%S")
         session_id = f"{stamp}-{self._ids.new_id()[:4]}"
+        folder = self._state.new_session(session_id)
         gateway_port: int | None = None
         control_port, base = 0, Timeframe.M1
         if request.mode is BrokerMode.SIM:
             self._show("loading the tape")
-            gateway = GatewayProcess.start(
-                (
-                    *request.tape_arguments,
-                    *("--pace", request.pace, "--log-directory", str(self._state.path / LOGS)),
-                    *("--master-client-id", str(request.config.connections["guardian"].client_id)),
-                )
-            )
+            try:
+                gateway = self._keep_gateway(folder / GATEWAY_JOURNAL)
+            except MiaError:
+                folder.rmdir()
+                raise
             started.callback(gateway.stop)
             self._lifelines = (gateway.lifeline,)
             gateway_port, control_port = gateway.tws_port, gateway.control_port
             base = Timeframe(gateway.hello["base_timeframe"])
             self._bars_total = int(gateway.hello["bars"])
             self._control = ControlClient("127.0.0.1", control_port)
-        folder = self._state.new_session(session_id)
+            started.callback(self._control.close)
+        self._state.mark_newest(session_id)
         return SessionInfo(
             session_id=session_id,
             state_dir=str(self._state.path),
@@ -253,6 +277,19 @@ class SessionRun:
             self._deadman = deadman
             started.push(lambda kind, *_: deadman.end(in_order=self._in_order or kind is KeyboardInterrupt))
 
+    def _keep_gateway(self, journal: Path) -> GatewayKeeper:
+        request, section = self._request, self._request.config.session
+        limits = KeeperLimits(
+            restarts_max=section.gateway_restarts_max, period_s=section.gateway_restart_period_s
+        )
+        arguments = (
+            *request.tape_arguments,
+            *("--pace", request.pace, "--log-directory", str(self._state.path / LOGS)),
+            *("--master-client-id", str(request.config.connections["guardian"].client_id)),
+        )
+        self._keeper = GatewayKeeper.start(arguments, journal, limits=limits, clock=self._clock)
+        return self._keeper
+
     def _start_ray(self) -> RayRuntime:
         if self._request.address == "local":
             return RayRuntime.start_local(self._state.path)
@@ -266,6 +303,8 @@ class SessionRun:
                 return Ending.FAILED, system.failed
             if self._deadman is not None:
                 self._deadman.keep()
+            if self._keeper is not None and self._keeper.failed is not None:
+                return Ending.FAILED, self._keeper.failed
             progress = self._progress(system)
             state = self._guardian()
             self._viewer.show(self._look("trading", progress))

@@ -37,13 +37,16 @@ class StateDirectory:
         return folder if folder.is_dir() else None
 
     def new_session(self, session_id: str) -> Path:
-        """Makes the folder and marks it as the newest."""
+        """Makes the folder; it counts from `mark_newest` on."""
         folder = self.session(session_id)
         folder.mkdir(parents=True, exist_ok=False)
+        return folder
+
+    def mark_newest(self, session_id: str) -> None:
+        """From now on this session is the current one."""
         marker = self.path / (CURRENT_FILE + ".new")
         marker.write_text(session_id + "\n", encoding="utf-8")
         marker.replace(self.path / CURRENT_FILE)
-        return folder
 
 
 def open_state(path: Path) -> StateDirectory:

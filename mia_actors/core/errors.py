@@ -11,7 +11,8 @@ MiaError
 |  `- TargetUnavailable   an actor did not come back within its limit
 |- PermanentError         report, never retry
 |  |- OrderRejected       the broker said no: the decision is recorded as refused
-|  `- PermissionMissing   the account or session may not do this
+|  |- PermissionMissing   the account or session may not do this
+|  `- InputQuarantined    whoever served this input died of it too often: go on without it
 `- InvariantViolated      bug or corrupt state: crash now; the guardian flattens if the position is unknown
 ```
 """
@@ -59,6 +60,10 @@ class OrderRejected(PermanentError):
 
 class PermissionMissing(PermanentError):
     """The account, session or data subscription may not do what was asked."""
+
+
+class InputQuarantined(PermanentError):
+    """The asked actor died of this input too often; it refuses it from now on and serves all others."""
 
 
 class InvariantViolated(MiaError):

@@ -1,10 +1,11 @@
 """Orders, fills and positions as facts; the broker's objects are parsed into these at the edge."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from mia_actors.core.clock import utc_datetime
+from mia_actors.core.clock import time_ns_of, utc_datetime
 
 
 class Side(StrEnum):
@@ -74,6 +75,20 @@ class OrderState(StrEnum):
 GUARDIAN_PREFIX = "MIAG"
 EXECUTOR_PREFIX = "MIA"
 ORDER_REF_LENGTH_MAX = 40
+STAMP = "%Y%m%dT%H%M%S"
+STAMP_PARTS = 4
+"""Parts a reference with a decision time has at least."""
+
+
+def decision_time_ns(reference: str) -> int | None:
+    """The decision time that `order_ref` wrote into a reference; None for anybody else's."""
+    parts = reference.split(".")
+    if len(parts) < STAMP_PARTS:
+        return None
+    try:
+        return time_ns_of(datetime.strptime(parts[2], STAMP).replace(tzinfo=UTC))
+    except ValueError:
+        return None
 
 
 def order_ref(prefix: str, instrument: str, decided_at_ns: int, purpose: Purpose, sequence: int = 0) -> str:
@@ -84,7 +99,7 @@ def order_ref(prefix: str, instrument: str, decided_at_ns: int, purpose: Purpose
     Raises:
         ValueError: longer than the broker keeps, or with a comma.
     """
-    stamp = utc_datetime(decided_at_ns).strftime("%Y%m%dT%H%M%S")
+    stamp = utc_datetime(decided_at_ns).strftime(STAMP)
     suffix = f".{sequence}" if sequence else ""
     text = f"{prefix}.{instrument}.{stamp}.{purpose.value}{suffix}"
     if len(text) > ORDER_REF_LENGTH_MAX or "," in text:
@@ -111,6 +126,15 @@ class OrderSpec:
     tif: TimeInForce = TimeInForce.GTC
     parent_ref: str | None = None
     """Set on the protective legs of a bracket; they work only once the parent has filled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTerms:
+    """At what price an order may fill, as the broker was told; of whatever client."""
+
+    order_ref: str
+    limit_ticks: int | None
+    stop_ticks: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +170,12 @@ class Fill:
         return self.side.sign * self.quantity
 
 
+def execution_stem(exec_id: str) -> tuple[str, int]:
+    """What a correction repeats of an execution id, and its number: a higher one replaces a lower."""
+    stem, _, number = exec_id.rpartition(".")
+    return (stem, int(number)) if stem and number.isdigit() else (exec_id, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSnapshot:
     """Everything the broker was asked after a connect: lists that each came to their end.
@@ -163,13 +193,15 @@ class BrokerSnapshot:
 class Permit:
     """The guardian's lease to open or increase risk.
 
-    Reducing risk never needs one. `expires_monotonic_ns` is on the machine's monotonic clock; `epoch` grows
-    with every guardian incarnation and every halt, and a gate that has seen a higher epoch refuses a lower.
+    Reducing risk never needs one. Its moments are on the machine's monotonic clock; `epoch` grows with every
+    guardian incarnation and every halt, and a gate that has seen a higher epoch refuses a lower.
     """
 
     epoch: int
     executor_incarnation: int
     as_of_ns: int
     """Market time up to which the guardian had evaluated when it signed."""
+    granted_monotonic_ns: int
+    """Read before the guardian looked whether it may grant anything."""
     expires_monotonic_ns: int
     position_contracts_max: int

@@ -155,6 +155,7 @@ class CycleRunner:
         )
         self._thread = threading.Thread(target=self._guarded_loop, name="cycles", daemon=True)
         self._thread.start()
+        self._context.armed()
 
     def stop(self) -> None:
         """Ends after the cycle in progress."""

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.decisions import TargetPosition
 from mia_actors.core.features import EnsembleVector, EnsembleVote, TimeframeFeatures
 from mia_actors.core.ledger import Ledger, build_ledger
@@ -28,7 +29,7 @@ from mia_actors.execution.journal import OrderJournal
 from mia_actors.execution.messages import Applied
 from mia_actors.features.stream import FeatureStream
 from mia_actors.guardian.in_process import InProcessGuardian
-from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.limits import HISTORY_S, GuardianSettings
 from mia_actors.store.decision_journal import SCHEMA as DECISIONS_SCHEMA
 from mia_actors.store.decision_journal import DecisionCounts, DecisionJournal
 
@@ -136,6 +137,9 @@ class Backtest:
         )
         for bar in tape.history:
             self._stages.feed(bar)
+        begin_ns = tape.bars[0].start_ns - HISTORY_S * NS_PER_S
+        recent = (small for bar in tape.history if bar.end_ns > begin_ns for small in expand(bar))
+        self._guardian.warm_up([small for small in recent if small.start_ns >= begin_ns])
         self._previous = tape.history[-1] if tape.history else None
         self._filled_until_ns = 0
         self._done = 0

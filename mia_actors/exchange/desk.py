@@ -8,7 +8,15 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from mia_actors.core.errors import InvariantViolated, OrderRejected
-from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderState, Permit
+from mia_actors.core.orders import (
+    BrokerSnapshot,
+    Fill,
+    OrderReport,
+    OrderSpec,
+    OrderState,
+    OrderTerms,
+    Permit,
+)
 from mia_actors.exchange.exchange import SimulatedExchange
 from mia_actors.exchange.orders import ExchangeOrder, Execution, NewOrder
 
@@ -84,6 +92,14 @@ class ExchangeDesk:
     def offset_report(self, order_ref: str) -> OrderReport | None:
         """See `GuardianDesk.offset_report`."""
         return self._report_of(order_ref) if order_ref in self._perm_ids else None
+
+    def order_terms(self, order_ref: str) -> OrderTerms | None:
+        """Prices of an order, as the wire tells them; None for one that was never placed."""
+        perm_id = self._perm_ids.get(order_ref)
+        order = None if perm_id is None else self._exchange.order(perm_id)
+        if order is None:
+            return None
+        return OrderTerms(order_ref=order_ref, limit_ticks=order.limit_ticks, stop_ticks=order.stop_ticks)
 
     def _submit(self, group: Sequence[OrderSpec], client_id: int) -> None:
         places = {spec.order_ref: place for place, spec in enumerate(group)}

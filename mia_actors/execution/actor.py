@@ -8,16 +8,14 @@ from mia_actors.broker.desk_client import BrokerDeskClient
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.codec import prepare
 from mia_actors.core.decisions import TargetPosition
-from mia_actors.core.errors import TargetUnavailable
-from mia_actors.core.orders import Fill, OrderSpec, Permit
-from mia_actors.core.permit_gate import PermitRefusal
+from mia_actors.core.orders import Fill, OrderSpec
 from mia_actors.core.session import SessionInfo
 from mia_actors.execution.executor import Executor
 from mia_actors.execution.journal import SCHEMA, SCHEMA_VERSION, OrderJournal
 from mia_actors.execution.messages import Applied, Settlement
+from mia_actors.execution.permits import GuardianPermits
 from mia_actors.store.sqlite import open_database
 from mia_actors.supervision.child import ChildContext
-from mia_actors.supervision.ref import Ref
 from mia_actors.telemetry import conventions, tracing
 
 ORDERS_FILE = "orders.db"
@@ -35,35 +33,6 @@ class ExecutorSettings(BaseModel):
     permit_wait_s: float = Field(
         default=30.0, gt=0, le=300, description="Seconds to wait for an unavailable guardian, then refuse."
     )
-
-
-class GuardianPermits:
-    """Permits by asking the guardian actor; its death is waited out, within the limit."""
-
-    def __init__(self, guardian: Ref, *, incarnation: int, wait_s: float) -> None:
-        self._guardian = guardian
-        self._incarnation = incarnation
-        self._wait_s = wait_s
-        self._ahead: tuple[int, Permit | PermitRefusal] | None = None
-
-    def prefetch(self, as_of_ns: int) -> None:
-        """Asks ahead of need; the answer serves the next `permit` of the same market time, once."""
-        self._ahead = (as_of_ns, self._ask(as_of_ns))
-
-    def permit(self, as_of_ns: int) -> Permit | PermitRefusal:
-        """A lease, or why there is none."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == as_of_ns and isinstance(ahead[1], Permit):
-            return ahead[1]
-        return self._ask(as_of_ns)
-
-    def _ask(self, as_of_ns: int) -> Permit | PermitRefusal:
-        with tracing.span(conventions.SPAN_GET_PERMIT):
-            try:
-                answer = self._guardian.ask("permit", as_of_ns, self._incarnation, timeout_s=self._wait_s)
-            except TargetUnavailable as error:
-                return PermitRefusal(reason="guardian_unavailable", detail=str(error))
-        return cast("Permit | PermitRefusal", answer)
 
 
 class ExecutorActor:
@@ -94,6 +63,7 @@ class ExecutorActor:
             self._context.ref("guardian"),
             incarnation=self._context.incarnation,
             wait_s=self._settings.permit_wait_s,
+            clock=self._context.clock,
         )
         self._executor = Executor(
             journal=self._journal,
@@ -105,6 +75,7 @@ class ExecutorActor:
             entry_age_max_s=self._settings.entry_age_max_s,
         )
         self._executor.reconcile()
+        self._context.armed()
 
     def stop(self) -> None:
         """Closes the journal."""

@@ -14,7 +14,7 @@ from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.decisions import TargetPosition
 from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected, PermitStale
 from mia_actors.core.orders import BrokerSnapshot, OrderReport, OrderSpec, OrderState, Permit
-from mia_actors.core.permit_gate import Denied, PermitGate, PermitRefusal
+from mia_actors.core.permit_gate import PERMIT_STALE, Denied, PermitGate, PermitRefusal
 from mia_actors.core.ports import OrderDesk
 from mia_actors.core.tradebook import TradeBook
 from mia_actors.core.units import Product
@@ -91,7 +91,9 @@ class Executor:
     def _reach(self, target: TargetPosition, held_contracts: int) -> Applied:
         begun = self._journal.orders(target.target_id)
         if begun and target.net_contracts != 0:
-            return self._send_entry(target, [order.spec for order in begun])
+            entry = [order.spec for order in begun]
+            there = self._settled(entry, self.reconcile())  # what the broker has needs no permit any more
+            return self._send_entry(target, entry) if there is None else self._sent(target, there)
         steps = plan(target, held_contracts)
         match steps:
             case NothingToDo():
@@ -109,18 +111,23 @@ class Executor:
 
     def _send_entry(self, target: TargetPosition, group: Sequence[OrderSpec]) -> Applied:
         refs = [spec.order_ref for spec in group]
+        stale = ""
         for _ in range(self._send_attempts_max):
-            permit = self._permits.permit(target.decided_at_ns)
-            refusal = self._refusal(target, permit)
-            if refusal is not None or not isinstance(permit, Permit):
-                return self._not_sent(target, group, refusal or "no permit")
+            permit = self._permitted(target)
+            if isinstance(permit, Denied) and permit.reason in PERMIT_STALE:
+                stale = permit.detail
+                continue
+            if not isinstance(permit, Permit):
+                return self._not_sent(target, group, f"{permit.reason}: {permit.detail}")
+            stale = ""
             self._journal.intend(target.target_id, group)
             try:
                 reports = self._desk.place(group, permit)
             except OrderRejected as error:
                 self._journal.mark(refs, OrderState.REJECTED, str(error))
                 return Applied(target_id=target.target_id, status=AppliedStatus.REJECTED, detail=str(error))
-            except PermitStale:
+            except PermitStale as error:
+                stale = str(error)
                 continue
             except BrokerDisconnected:
                 self._journal.mark(refs, OrderState.UNKNOWN, "no answer")
@@ -129,6 +136,10 @@ class Executor:
                     continue
                 reports = settled
             return self._sent(target, reports)
+        if stale:
+            return self._not_sent(
+                target, group, f"guardian_unavailable: no permit lasted long enough; {stale}"
+            )
         raise BrokerDisconnected(
             f"{target.target_id}: no acknowledgement in {self._send_attempts_max} attempts"
         )
@@ -150,16 +161,19 @@ class Executor:
             raise InvariantViolated(f"the broker has a part of a group; missing: {', '.join(missing)}")
         return found
 
-    def _refusal(self, target: TargetPosition, permit: Permit | PermitRefusal) -> str | None:
-        if not isinstance(permit, Permit):
-            return f"{permit.reason}: {permit.detail}"
+    def _permitted(self, target: TargetPosition) -> Permit | Denied | PermitRefusal:
+        """The permit under which the target's entry may go out now, or why it may not."""
+        permit = self._permits.permit(target.decided_at_ns)
+        if isinstance(permit, PermitRefusal):
+            return permit
         if permit.as_of_ns - target.decided_at_ns > self._entry_age_max_ns:
             age_s = (permit.as_of_ns - target.decided_at_ns) / NS_PER_S
-            return f"stale_decision: {age_s:.0f} s old, at most {self._entry_age_max_ns / NS_PER_S:.0f} s"
+            detail = f"{age_s:.0f} s old, at most {self._entry_age_max_ns / NS_PER_S:.0f} s"
+            return PermitRefusal(reason="stale_decision", detail=detail)
         verdict = self._gate.check(
             permit, resulting_contracts=target.net_contracts, now_monotonic_ns=self._monotonic_ns()
         )
-        return f"{verdict.reason}: {verdict.detail}" if isinstance(verdict, Denied) else None
+        return verdict if isinstance(verdict, Denied) else permit
 
     def _not_sent(self, target: TargetPosition, group: Sequence[OrderSpec], detail: str) -> Applied:
         """Ends a target whose orders may not go out (any more)."""

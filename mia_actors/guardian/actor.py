@@ -1,7 +1,8 @@
 """The guardian as a supervised child: own broker session, own thread, own store.
 
-One thread takes executions and bars in the order of the wire, judges, latches, acts and acknowledges the
-market; calls of other actors only read what it concluded.
+One thread takes executions, bars and every other fact in the order of the wire, judges, latches, acts and
+acknowledges the market; calls of other actors only read what it concluded. Out of lockstep it judges at every
+trade heard too, and once a second.
 """
 
 import queue
@@ -16,16 +17,21 @@ from mia_actors.broker.market_gate import market_gate
 from mia_actors.broker.session import SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import BrokerDisconnected, InvariantViolated
+from mia_actors.core.facts import BrokerPosition, Fact, Tick
 from mia_actors.core.market import Bar
 from mia_actors.core.orders import Fill, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.ports import MarketGate
 from mia_actors.core.session import SessionInfo
 from mia_actors.guardian.core import Assessment, GuardianCore, TradingState
+from mia_actors.guardian.gathering import Gathering, profit_usd
 from mia_actors.guardian.halt_file import WHO as HALT_FILE_WHO
 from mia_actors.guardian.halt_file import halt_demanded
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.memory import memory_fact, remembered
+from mia_actors.guardian.news import with_news_file
+from mia_actors.guardian.permits import PermitOffice
 from mia_actors.guardian.watch import Watch
 from mia_actors.supervision.child import ChildContext
 from mia_actors.telemetry import conventions, tracing
@@ -44,7 +50,7 @@ class Cut:
     """The broker connection is gone."""
 
 
-Event = Bar | Fill | Cut
+Event = Bar | Fill | Fact | Cut
 
 
 def equity_fact(session_id: str) -> str:
@@ -59,9 +65,10 @@ class Guardian:
     work_threads = 4
 
     def __init__(self, settings: GuardianSettings, context: ChildContext) -> None:
-        self._settings = settings
-        self._context = context
         self._info = cast("SessionInfo", context.session)
+        self._settings = with_news_file(settings, Path(self._info.config_dir))
+        self._context = context
+        self._gathering = Gathering(self._settings, self._info, context.clock)
         self._log = get_logger(actor=context.child_id, incarnation=context.incarnation)
         self._events: queue.Queue[Event] = queue.Queue()
         self._evaluated = threading.Condition()
@@ -70,6 +77,7 @@ class Guardian:
         self._thread: threading.Thread | None = None
         self._latch: Latch | None = None
         self._watch: Watch | None = None
+        self._office: PermitOffice | None = None
         self._session: GuardianSession | None = None
         self._heartbeat_at_s = 0.0
         self._looked_at_s = 0.0
@@ -82,7 +90,8 @@ class Guardian:
             BrokerDisconnected: no session within the limit.
         """
         self._latch = Latch.open(Path(self._info.state_dir))
-        self._latch.next_epoch()
+        self._latch.make_room()
+        self._office = self._new_office(self._latch)
         self._open(self._latch)
         self._thread = threading.Thread(target=self._guarded_loop, name="guardian", daemon=True)
         self._thread.start()
@@ -96,22 +105,21 @@ class Guardian:
             self._session.close()
 
     def permit(self, as_of_ns: int, executor_incarnation: int) -> Permit | PermitRefusal:
-        """A lease as of market time `as_of_ns`; waits, bounded, until that time has been judged."""
+        """A lease as of the market time judged last; waits, bounded, until that is at least `as_of_ns`."""
         with tracing.span(conventions.SPAN_ISSUE_PERMIT), self._evaluated:
             judged = self._evaluated.wait_for(
                 lambda: self._evaluated_until_ns >= as_of_ns, self._settings.permit_wait_s
             )
             if not judged:
                 waited = f"market time not judged within {self._settings.permit_wait_s:g} s"
-                return PermitRefusal(reason="guardian_behind", detail=waited)
-            watch, latch = self._ready()  # after waiting: a reconnect has made another watch
-            expires_ns = self._monotonic_ns() + round(self._settings.permit_ttl_s * NS_PER_S)
-            return watch.permit(
-                as_of_ns,
-                epoch=latch.epoch(),
-                executor_incarnation=executor_incarnation,
-                expires_monotonic_ns=expires_ns,
-            )
+                return PermitRefusal(reason="guardian_behind", detail=waited, again_in_s=0.0)
+            watch, _ = self._ready()  # after waiting: a reconnect has made another watch
+            if self._office is None:
+                raise InvariantViolated("asked before start")
+            lease = self._office.lease(executor_incarnation)
+            if isinstance(lease, PermitRefusal):
+                return lease
+            return watch.permit(self._evaluated_until_ns, lease)
 
     def assessment(self) -> Assessment | None:
         """The newest judgement; None before the first bar."""
@@ -151,8 +159,11 @@ class Guardian:
                 self._reopen()
             elif isinstance(event, Fill):
                 self._ready()[0].add_fills([event])
-            elif event is not None:
+            elif isinstance(event, Bar):
                 self._judge(event, gate)
+            elif event is not None:
+                self._ready()[0].take(event)
+            self._look(event)
             self._heed_people()
             self._beat()
             if event is None:
@@ -163,14 +174,48 @@ class Guardian:
         if bar.end_ns > self._evaluated_until_ns:
             before = watch.state
             self._heed_people()
-            assessment = watch.on_bar(bar)
+            self._ask_position(watch)
+            assessment = watch.on_bar(bar, arrival_ns=self._gathering.arrival_ns())
             if watch.state is not before:
                 self._log.error("guardian.state_lowered", state=watch.state, reason=assessment.reason)
             self._publish(latch, assessment)
             with self._evaluated:
                 self._evaluated_until_ns = bar.end_ns
                 self._evaluated.notify_all()
+            self._context.armed()
         gate.acknowledge(bar.end_ns)
+
+    def _look(self, event: Event | None) -> None:
+        """Out of lockstep: at every trade heard, and once a second, on what arrived."""
+        watch, latch = self._ready()
+        is_due = self._gathering.is_due()
+        newest_tick = isinstance(event, Tick) and self._events.empty()
+        if self._evaluated_until_ns == 0 or not (is_due or newest_tick):
+            return
+        if is_due:
+            for notice in self._gathering.tree_notices():
+                watch.take(notice)
+            self._ask_position(watch)
+        before, as_of_ns = watch.state, self._gathering.as_of_ns(self._evaluated_until_ns)
+        now_s = self._context.clock.monotonic_s()
+        assessment = watch.look(as_of_ns, self._gathering.now_ns(), now_s)
+        if assessment is not None:
+            if watch.state is not before:
+                self._log.error("guardian.state_lowered", state=watch.state, reason=assessment.reason)
+            self._publish(latch, assessment)
+
+    def _ask_position(self, watch: Watch) -> None:
+        if watch.wants_position and self._session is not None:
+            watch.take(BrokerPosition(contracts=self._session.position_contracts()))
+
+    def _while_away(self) -> bool:
+        """Between two attempts to connect: the loss itself may halt. Returns whether to give up."""
+        if self._latch is not None:
+            found = self._gathering.line_down(self._latch)
+            if found is not None:
+                now_ns = self._context.clock.now_ns()
+                self._latch.lower(TradingState.HALTED, reason=found.text, who="guardian", at_ns=now_ns)
+        return self._stopping.is_set()
 
     def _publish(self, latch: Latch, assessment: Assessment) -> None:
         """What people see beside the latch; written when it changed in a way worth seeing."""
@@ -217,12 +262,22 @@ class Guardian:
             self._new_session,
             within_s=self._settings.connect_within_s,
             clock=self._context.clock,
-            stop=self._stopping.is_set,
+            stop=self._while_away,
         )
+        self._gathering.line_up(latch)
+        scope = self._gathering.scope(session.account())
+        memory = remembered(latch.fact(memory_fact(scope)))
+        bars, fills = session.recent_bars(), session.fills()
         name = equity_fact(self._info.session_id)
-        latch.note_fact(name, str(session.equity_usd()), once=True)
-        core = GuardianCore(self._settings, self._info.product, Decimal(latch.fact(name) or 0))
-        core.add_fills(session.fills())
+        mark_ticks = bars[-1].close_ticks if bars else None
+        earned_usd = profit_usd(self._info.product, memory, fills, mark_ticks)
+        latch.note_fact(name, str(session.equity_usd() - earned_usd), once=True)
+        core = GuardianCore(self._settings, self._info.product, Decimal(latch.fact(name) or 0), memory=memory)
+        core.take_history(bars)
+        for terms in session.all_order_terms():
+            core.take(terms)
+        core.add_fills(fills)
+        core.take(BrokerPosition(contracts=session.position_contracts()))
         self._session = session
         self._watch = Watch(
             settings=self._settings,
@@ -232,10 +287,12 @@ class Guardian:
             instrument=contract.instrument,
             session_id=self._info.session_id,
             now_ns=self._context.clock.now_ns,
+            scope=scope,
         )
-        newest = session.last_bar()
-        if newest is not None:
-            self._events.put(newest)
+        if bars:
+            self._events.put(bars[-1])
+        else:
+            self._context.armed()  # there is nothing to judge yet
 
     def _reopen(self) -> None:
         """As in a new life: no permit until the executions heard anew were judged at the newest bar."""
@@ -265,8 +322,23 @@ class Guardian:
                 on_bar=self._events.put,
                 on_fill=self._events.put,
                 on_disconnect=lambda: self._events.put(Cut()),
+                on_fact=self._hear,
+                arrival_ns=self._gathering.now_ns,
             ),
+            live=self._gathering.is_live,
         )
+
+    def _new_office(self, latch: Latch) -> PermitOffice:
+        return PermitOffice(
+            latch,
+            session_id=self._info.session_id,
+            ttl_s=self._settings.permit_ttl_s,
+            monotonic_ns=self._monotonic_ns,
+        )
+
+    def _hear(self, fact: Fact) -> None:
+        if self._gathering.counts(fact):
+            self._events.put(fact)
 
     def _monotonic_ns(self) -> int:
         return round(self._context.clock.monotonic_s() * NS_PER_S)

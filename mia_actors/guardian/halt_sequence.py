@@ -56,14 +56,15 @@ class HaltSequence:
             BrokerDisconnected: the broker could not be asked; call again.
         """
         halt = self._latch.read()
-        if halt.number != self._halt.number:
+        is_new = halt.number != self._halt.number
+        if is_new:
             self._confirmed = 0
         self._halt = halt
         offsets = self._latch.offset_count()
         hindrance = self._settle_offset(moment)
         if hindrance:
             return self._not_flat(hindrance)
-        if not self._cancelled(moment):
+        if not self._cancelled(moment, at_once=is_new):
             return self._not_flat("waiting for cancels")
         position = self._desk.position_contracts()
         if position != 0:
@@ -98,8 +99,11 @@ class HaltSequence:
         self._missed = {(ref, when) for ref, when in self._missed if ref == order_ref} | {(order_ref, moment)}
         return len(self._missed) >= ABANDONED_LOOKS
 
-    def _cancelled(self, moment: float) -> bool:
-        if self._desk.working_orders() == 0:
+    def _cancelled(self, moment: float, *, at_once: bool) -> bool:
+        """Whether nothing works now. A new halt cancels without asking first whether there is something to cancel."""
+        if at_once:
+            self._cancels.succeeded()
+        elif self._desk.working_orders() == 0:
             self._cancels.succeeded()
             return True
         self._begin_again()

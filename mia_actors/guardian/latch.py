@@ -19,6 +19,7 @@ from mia_actors.core.errors import ConfigError, PermanentError
 from mia_actors.core.ledger import LedgerOrder
 from mia_actors.core.orders import OrderSpec, OrderState
 from mia_actors.guardian.core import TradingState
+from mia_actors.guardian.permits import GUARDIAN_LIFE, Standing, executors_fact, executors_of
 from mia_actors.store.sqlite import open_database, transaction
 
 GUARDIAN_FILE = "guardian.db"
@@ -28,6 +29,10 @@ LOCK_FILE = GUARDIAN_FILE + ".lock"
 NEW_FILE = GUARDIAN_FILE + ".new"
 STORE_LENGTH_MIN = 512
 """Bytes; SQLite has no smaller page, and takes a shorter file for a database nobody has written to."""
+ROOM_BYTES = 1 << 20
+"""Length of the log."""
+LOG_PAGES_MAX = 200
+"""It is written back and begun anew after so many pages of 4 KiB: they fit into its length."""
 SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS latch (
@@ -52,6 +57,10 @@ INSERT OR IGNORE INTO facts VALUES ('epoch', '0');
 READ = """
 SELECT state, reason, who, at_ns, is_flat, outcome,
   (SELECT COALESCE(MAX(id), 0) FROM history), (SELECT COALESCE(MAX(id), 0) FROM requests) FROM latch
+"""
+STANDING = """
+SELECT state, reason, (SELECT value FROM facts WHERE name = 'epoch'), (SELECT value FROM facts WHERE name = ?),
+  (SELECT value FROM facts WHERE name = ?), EXISTS (SELECT 1 FROM requests WHERE handled = 0) FROM latch
 """
 NEXT_EPOCH = "UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'epoch'"
 DOWNWARDS = (TradingState.ACTIVE, TradingState.REDUCE_ONLY, TradingState.HALTED)
@@ -185,12 +194,32 @@ class Latch:
 
     def next_epoch(self) -> int:
         """A number higher than any before; every guardian incarnation takes one."""
-        self._transact(NEXT_EPOCH)
-        return self.epoch()
+        with self._changing():
+            self._connection.execute(NEXT_EPOCH)
+            return self.epoch()
 
     def epoch(self) -> int:
         """The present epoch."""
         return int(self._query("SELECT value FROM facts WHERE name = 'epoch'", ())[0][0])
+
+    def standing(self, session_id: str) -> Standing:
+        """Everything a grant of a permit depends on, in one look.
+
+        Raises:
+            ConfigError: the store is damaged.
+        """
+        try:
+            row = self._query(STANDING, (GUARDIAN_LIFE, executors_fact(session_id)))[0]
+            return Standing(
+                state=TradingState(row[0]),
+                reason=row[1],
+                epoch=int(row[2]),
+                life=int(row[3] or 0),
+                executors=executors_of(row[4]),
+                requests_open=bool(row[5]),
+            )
+        except (sqlite3.DatabaseError, PermanentError, IndexError, TypeError, ValueError) as error:
+            raise ConfigError(f"{GUARDIAN_FILE} is damaged ({error}): that means halted") from error
 
     def ask(self, kind: str, *, reason: str, who: str, at_ns: int) -> int:
         """Writes a person's request; returns its number."""
@@ -260,6 +289,19 @@ class Latch:
         """Stores a fact; `once` keeps the first value."""
         sql = f"INSERT OR {'IGNORE' if once else 'REPLACE'} INTO facts VALUES (?, ?)"  # noqa: S608
         self._transact(sql, (name, value))
+
+    def make_room(self) -> None:
+        """Gives the log a length that it keeps: a commit that need not lengthen a file waits for the disk alone.
+
+        One that must also waits for the file system's own records, behind everybody else who writes to that disk.
+        """
+        self._query(f"PRAGMA wal_autocheckpoint = {LOG_PAGES_MAX}", ())
+        (main,) = (row[2] for row in self._query("PRAGMA database_list", ()) if row[1] == "main")
+        log = Path(main + "-wal")
+        if log.exists() and log.stat().st_size >= ROOM_BYTES:
+            return
+        self._transact("INSERT OR REPLACE INTO facts VALUES ('room', zeroblob(?))", (ROOM_BYTES,))
+        self._query("PRAGMA wal_checkpoint(RESTART)", ())
 
     def close(self) -> None:
         """Releases the database."""

@@ -34,6 +34,7 @@ DRY_RUN_FILE = "notifications.log"
 TOLD = {
     "child.exited": Urgency.WARNING,
     "child.start_failed": Urgency.WARNING,
+    "child.input_quarantined": Urgency.CRITICAL,
     "supervisor.taken_over": Urgency.WARNING,
     "supervisor.left_down": Urgency.CRITICAL,
     "supervision.budget_spent": Urgency.CRITICAL,
@@ -73,8 +74,7 @@ def notice_of(session_id: str, number: int, event: LoggedEvent) -> Notice | None
     orderly = event.event == "child.exited" and event.reason in {"normal", "shutdown"}
     if orderly or (event.event not in TOLD and not restarted):
         return None
-    took = [event.decide_ms, event.promote_ms, event.start_ms]
-    total_ms = sum(part for part in took if part is not None)
+    total_ms = sum(took_ms for _, took_ms in event.phases)
     return notice(
         f"{session_id}-{number}",
         Channel.ALERTS,
@@ -84,6 +84,7 @@ def notice_of(session_id: str, number: int, event: LoggedEvent) -> Notice | None
             "incarnation": str(event.incarnation),
             "cause": event.cause,
             "reason": event.reason,
+            "in hand": event.in_hand,
             "traceback": event.traceback[-500:],
             "restart took": f"{total_ms:.0f} ms" if restarted else "",
             "time": iso_utc(event.time_ns),

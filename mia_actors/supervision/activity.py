@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mia_actors.core.clock import Clock
+from mia_actors.supervision.in_hand import NO_SLOT, InHandFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class _InHand:
     what: str
     since_s: float
     waiting: int = 0
+    slot: int = NO_SLOT
+    """Where it is noted."""
 
 
 class Activity:
@@ -38,19 +41,29 @@ class Activity:
         self._clock = clock
         self._lock = threading.Lock()
         self._by_thread: dict[int, list[_InHand]] = {}
+        self._record: InHandFile | None = None
+
+    def record_in(self, record: InHandFile) -> None:
+        """Notes there what is taken in hand from now on."""
+        with self._lock:
+            self._record = record
 
     @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
-        """Runs its block as something this thread has in hand."""
+    def doing(self, what: str, *, noted_as: str = "", is_input: bool = False) -> Iterator[None]:
+        """Runs its block as something this thread has in hand, noted as `what` unless another name is given."""
         thread, item = threading.get_ident(), _InHand(what, self._clock.monotonic_s())
         with self._lock:
             self._by_thread.setdefault(thread, []).append(item)
+            if self._record is not None:
+                item.slot = self._record.take(noted_as or what, is_input=is_input)
         try:
             yield
         finally:
             with self._lock:
                 items = self._by_thread[thread]
                 items.remove(item)
+                if self._record is not None:
+                    self._record.release(item.slot)
                 if items:
                     items[-1].since_s = self._clock.monotonic_s()
                 else:

@@ -18,6 +18,7 @@ class Greeter:
 """
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -41,6 +42,10 @@ class Declined(Exception):
     """Raised by `start`: the child has nothing to do and wants no process."""
 
 
+def _nobody_asks() -> None:
+    """For contexts made without a host."""
+
+
 class ChildContext:
     """What a child may know of the tree it lives in."""
 
@@ -53,6 +58,7 @@ class ChildContext:
         clock: Clock,
         refs: "Callable[[str], Ref]",
         finish: Callable[[], None],
+        arm: Callable[[], None] = _nobody_asks,
         crash: Callable[[BaseException], NoReturn],
         activity: Activity | None = None,
     ) -> None:
@@ -64,6 +70,7 @@ class ChildContext:
         self._refs = refs
         self._activity = activity or Activity(clock)
         self._finish = finish
+        self._arm = arm
         self._crash = crash
 
     def ref(self, child_id: str) -> "Ref":
@@ -79,7 +86,14 @@ class ChildContext:
 
     def loop(self, name: str) -> AbstractContextManager[None]:
         """Has the loop that runs inside it watched: it must report `progress` at least every `progress_within_s`."""
-        return self._activity.doing(name)
+        return self._activity.doing(name, noted_as=f"loop {name}")
+
+    def armed(self) -> None:
+        """This child is ready for everything, such as having reconciled with a broker; from any thread, once.
+
+        One with `armed_within_s` is killed and restarted if it does not say so in time.
+        """
+        self._arm()
 
     def finish(self) -> None:
         """Ends this child in an orderly way: a transient or temporary child is not restarted after it.
@@ -92,6 +106,14 @@ class ChildContext:
     def crash(self, error: BaseException) -> NoReturn:
         """Ends this process at once with `error` as its last word, for use from a child's own threads."""
         self._crash(error)
+
+
+def is_module(name: str) -> bool:
+    """Whether a module of that name can be found; it is not imported."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def load_class(run: str) -> type[Any]:

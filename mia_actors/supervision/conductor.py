@@ -4,49 +4,43 @@ It waits for nothing: whatever takes time happens elsewhere and comes back as a 
 """
 
 import signal
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from mia_actors.core.clock import Clock
+from mia_actors.supervision.casting import SPARE_LIMITS, Casting, HostWatch, limits_of
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
     CallAnswered,
     CallHalt,
+    ChildArmed,
     ChildDeclined,
     ChildExited,
     ChildStarted,
     ChildStartFailed,
-    DeleteChildCall,
     Effect,
     Event,
     ExitReason,
     Fact,
-    HaltHandled,
-    HoldChildCall,
+    KeepInput,
     KillChild,
-    ReleaseChildCall,
+    ReloadCall,
     Report,
-    RestartChildCall,
-    RetryDue,
     SetTimer,
     StartChild,
-    StartChildCall,
-    StartCopyCall,
-    StartOverdue,
     StartTree,
     StopChild,
-    StopOverdue,
     StopTree,
-    TerminateChildCall,
     TreeDown,
 )
+from mia_actors.supervision.evidence import Evidence
 from mia_actors.supervision.fleet import (
     Fleet,
     FoundHost,
     Host,
+    HostArmed,
     HostBecame,
     HostBuried,
     HostFailed,
@@ -54,38 +48,26 @@ from mia_actors.supervision.fleet import (
     HostLost,
     HostReady,
     HostStopped,
+    News,
 )
-from mia_actors.supervision.hang_watch import Limits
-from mia_actors.supervision.host import last_words_path
+from mia_actors.supervision.in_hand import inputs_in, told
 from mia_actors.supervision.inbox import Launch, Message, Refill
 from mia_actors.supervision.machine import TreeMachine
-from mia_actors.supervision.messages import Assignment, Became, HostIdentity, Resolution, Whereabouts
-from mia_actors.supervision.nodes import ChildNode, NodeState, is_gone
-from mia_actors.supervision.spec import Standby
+from mia_actors.supervision.messages import Became, HostIdentity, Resolution, Search, Whereabouts
+from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode, is_gone
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.tree_state import TreeState
 
 REFILL_AFTER_S = 0.1
 """Making a process costs the supervisor milliseconds that whoever waits for the restarted child would pay."""
 REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
-SPARE_LIMITS = Limits(alive_within_s=10.0, progress_within_s=None)
 LOST_WITH_SUPERVISOR = "lost while its supervisor died"
+NOBODY_ASKS = -1
 NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
-    {Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
+    {Fact.CHILD_ARMED, Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
 )
-
-
-class HostWatch(Protocol):
-    """Watches hosts for signs of life and progress; tells by `HostHung`."""
-
-    def expect(self, host_id: str, limits: Limits) -> None:
-        """From now on the host is held to these limits."""
-        ...
-
-    def forget(self, host_id: str) -> None:
-        """The host is being ended."""
-        ...
 
 
 class Conductor:
@@ -108,10 +90,12 @@ class Conductor:
     ) -> None:
         self.machine = TreeMachine.resumed(launch.tree, state) if state else TreeMachine(launch.tree)
         self.fleet = fleet
+        self.casting = Casting(
+            launch, epoch=epoch, nodes=self.machine.nodes, fleet=fleet, watch=watch, clock=clock
+        )
         self.halt_requested: str | None = None
-        self.playing: dict[str, Host] = {}
-        """Hosts by the child they play or played, until they are buried."""
         self._launch = launch
+        self._evidence = Evidence(Path(launch.directory))
         self._epoch = epoch
         self._write_ahead = write_ahead
         self._clock = clock
@@ -120,7 +104,6 @@ class Conductor:
         self._call_halt = call_halt
         self._answer = answer
         self._watch = watch
-        self._waiting: deque[tuple[StartChild, float]] = deque()
         self._lost_s: dict[str, float] = {}
         self._logged = NOTHING_TO_SAY
 
@@ -131,30 +114,34 @@ class Conductor:
 
     def begin(self) -> None:
         """Starts all processes at once, then the tree."""
-        children = sum(isinstance(node, ChildNode) for node in self.machine.nodes.values())
-        for _ in range(children + self._launch.pool.hosts):
-            self.fleet.create()
+        self.casting.begin()
         self._feed(StartTree())
 
-    def take_over(self, found: Sequence[FoundHost], *, stopping: bool) -> None:
-        """Goes on where another supervisor died: children that serve keep on, what else there is is ended."""
+    def take_over(self, found: Sequence[FoundHost], *, stopping: bool, reload: SupervisorSpec | None) -> None:
+        """Goes on where another supervisor died: children that serve keep on, what else there is is ended.
+
+        A `reload` that was under way is completed.
+        """
         for one in found:
             self._adopt(self.fleet.adopt(one), one.identity)
         for node in self.machine.nodes.values():
             if (
                 isinstance(node, ChildNode)
                 and node.state is NodeState.UP
-                and node.node_id not in self.playing
+                and node.node_id not in self.casting.playing
             ):
                 lost = ChildExited(
                     child_id=node.node_id,
                     incarnation=node.incarnation,
                     reason=ExitReason.KILLED,
                     cause=LOST_WITH_SUPERVISOR,
+                    inputs=inputs_in(self._evidence.in_hand(node.node_id, node.incarnation)),
                 )
                 self._post(lost, 0.0)
         for timer in self.machine.timers(self._clock.monotonic_s()):
             self._post(timer.event, timer.after_s)
+        if reload is not None:
+            self._post(ReloadCall(call_id=NOBODY_ASKS, tree=reload), 0.0)
         if stopping:
             self._post(StopTree(), 0.0)
         self._post(Refill(), 0.0)
@@ -165,9 +152,10 @@ class Conductor:
             host.child_id, host.incarnation = node.node_id, identity.incarnation
             present = identity.incarnation == node.incarnation and node.state is NodeState.UP
             if present:
-                self.playing[node.node_id] = host
+                self.casting.playing[node.node_id] = host
             if present and identity.initialised:
-                self._watch.expect(host.host_id, _limits(node))
+                self._watch.expect(host.host_id, limits_of(node.spec))
+                self._await_armed(host, node)
                 return
         elif identity.child_id is None:
             self._watch.expect(host.host_id, SPARE_LIMITS)
@@ -177,68 +165,81 @@ class Conductor:
 
     def take(self, message: Message) -> None:
         """Deals with one message."""
-        match message:
-            case HostReady():
-                self._host_ready(message)
-            case HostFailed():
-                self._host_failed(message)
-            case HostBecame():
-                self._host_became(message)
-            case HostStopped():
-                self._host_stopped(message)
-            case HostLost():
-                self._host_lost(message)
-            case HostHung():
-                self._host_hung(message)
-            case HostBuried():
-                self._host_buried(message)
-            case Refill():
-                self._refill()
-            case (
-                StartTree()
-                | StopTree()
-                | ChildStarted()
-                | ChildStartFailed()
-                | ChildDeclined()
-                | ChildExited()
-                | HaltHandled()
-                | StartOverdue()
-                | StopOverdue()
-                | RetryDue()
-                | StartChildCall()
-                | StartCopyCall()
-                | TerminateChildCall()
-                | RestartChildCall()
-                | DeleteChildCall()
-                | HoldChildCall()
-                | ReleaseChildCall()
-            ):
-                self._feed(message)
-            case _:
-                assert_never(message)
+        if isinstance(message, Refill):
+            self._refill()
+        elif isinstance(message, News):
+            self._take_news(message)
+        elif isinstance(message, ChildExited):  # of one that has no host here
+            held = self._evidence.in_hand(message.child_id, message.incarnation)
+            self._feed(message, replace(NOTHING_TO_SAY, in_hand=told(held)))
+            self._evidence.clear(message.child_id, message.incarnation)
+        else:
+            self._feed(message)
 
-    def resolve(self, child_id: str, newer_than: int) -> Resolution:
+    def _take_news(self, news: News) -> None:
+        match news:
+            case HostReady():
+                self._host_ready(news)
+            case HostFailed():
+                self._host_failed(news)
+            case HostBecame():
+                self._host_became(news)
+            case HostArmed():
+                self._host_armed(news)
+            case HostStopped():
+                self._host_stopped(news)
+            case HostLost():
+                self._host_lost(news)
+            case HostHung():
+                self._host_hung(news)
+            case HostBuried():
+                self._host_buried(news)
+            case _:
+                assert_never(news)
+
+    def resolve(self, search: Search) -> Resolution:
         """Where a child is now; a process the kernel has ended is not up, even if its lifeline is silent yet."""
-        node = self.machine.nodes.get(child_id)
+        node = self.machine.nodes.get(search.child_id)
         if not isinstance(node, ChildNode):
             return Resolution(whereabouts=Whereabouts.UNKNOWN)
-        host = self.playing.get(child_id)
-        process = host.identity.process if host is not None and host.identity is not None else None
-        newer = node.state is NodeState.UP and node.incarnation > newer_than
-        if newer and host is not None and process is not None and process.alive():
-            return Resolution(whereabouts=Whereabouts.UP, incarnation=node.incarnation, host=host.handle)
-        if self.machine.outcome is not None or (node.state is not NodeState.UP and is_gone(node)):
+        is_up = node.state is NodeState.UP
+        if node.incarnation > search.newer_than and (
+            is_up or (search.early and node.state is NodeState.STARTING)
+        ):
+            host = self.casting.playing.get(node.node_id)
+            if host is not None and host.incarnation == node.incarnation and _serves(host):
+                return self._found(host, Whereabouts.UP if is_up else Whereabouts.STARTING, search)
+        if self.machine.outcome is not None or (not is_up and is_gone(node)):
             return Resolution(whereabouts=Whereabouts.GONE)
         return Resolution(whereabouts=Whereabouts.COMING)
 
+    def _found(self, host: Host, whereabouts: Whereabouts, search: Search) -> Resolution:
+        identity = host.identity
+        return Resolution(
+            whereabouts=whereabouts,
+            incarnation=host.incarnation,
+            host_id=host.host_id,
+            host=None if host.host_id in search.known else host.handle,
+            process=identity.process if identity is not None else None,
+            node_id=identity.node_id if identity is not None else "",
+            spares={
+                spare.host_id: spare.handle
+                for spare in self.fleet.spares()
+                if spare.host_id not in search.known
+            },
+        )
+
     def kill(self, child_id: str, signal_number: int) -> bool:
         """Sends a signal to a child's process by hand; False when it has none."""
-        host = self.playing.get(child_id)
+        host = self.casting.playing.get(child_id)
         if host is None or host.identity is None:
             return False
         if signal_number == signal.SIGKILL:
             host.kill_asked_s = self._clock.monotonic_s()
-        return host.identity.process.send(signal_number)
+        sent = host.identity.process.send(signal_number)
+        if sent:
+            host.signalled = signal_number != signal.SIGCONT
+        return sent
 
     # --- from the machine ---
 
@@ -251,13 +252,12 @@ class Conductor:
         for effect in effects:
             self._carry_out(effect)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Effect) -> None:  # noqa: C901 - one case for each kind of effect
         match effect:
             case StartChild():
-                self._waiting.append((effect, self._clock.monotonic_s()))
-                self._hand_out()
+                self.casting.start(effect)
             case StopChild():
-                host = self._host_of(effect)
+                host = self.casting.host_of(effect.child_id, effect.incarnation)
                 if host is not None:
                     self.fleet.stop(host)
             case KillChild():
@@ -269,6 +269,8 @@ class Conductor:
                 self._call_halt(effect)
             case CallAnswered():
                 self._answer(effect)
+            case KeepInput():
+                self._keep(effect)
             case Report():
                 self._log(effect)
             case TreeDown():
@@ -276,15 +278,22 @@ class Conductor:
             case _:
                 assert_never(effect)
 
+    def _expect_anew(self, supervisor_id: str) -> None:
+        """The limits of its children may be others now."""
+        supervisor = self.machine.nodes[supervisor_id]
+        for node in supervisor.children if isinstance(supervisor, SupervisorNode) else ():
+            host = self.casting.playing.get(node.node_id)
+            if host is not None and isinstance(node, ChildNode) and node.state is NodeState.UP:
+                self._watch.expect(host.host_id, limits_of(node.spec))
+
     def _kill(self, effect: KillChild) -> None:
-        host = self._host_of(effect)
+        host = self.casting.host_of(effect.child_id, effect.incarnation)
         if host is not None:
             host.end(ExitReason.KILLED, "killed by its supervisor")
-            self._bury(host)
+            node = self.casting.child(effect.child_id)
+            self._bury(host, stacks=node.start_overdue or node.arm_overdue)
             return
-        self._waiting = deque(
-            (start, since_s) for start, since_s in self._waiting if start.child_id != effect.child_id
-        )
+        self.casting.cancel(effect.child_id)
         killed = ChildExited(
             child_id=effect.child_id,
             incarnation=effect.incarnation,
@@ -293,11 +302,22 @@ class Conductor:
         )
         self._post(killed, 0.0)
 
-    def _host_of(self, effect: StopChild | KillChild) -> Host | None:
-        host = self.playing.get(effect.child_id)
-        return host if host is not None and host.incarnation == effect.incarnation else None
+    def _keep(self, effect: KeepInput) -> None:
+        problem = self._evidence.keep(effect.child_id, effect.incarnation, effect.name)
+        if problem is not None:
+            self._record(
+                LoggedEvent(
+                    time_ns=self._clock.now_ns(),
+                    node=effect.child_id,
+                    incarnation=effect.incarnation,
+                    event="child.input_not_kept",
+                    cause=f"{effect.name}: {problem}",
+                )
+            )
 
     def _log(self, report: Report) -> None:
+        if report.fact is Fact.SUPERVISOR_RELOADED:
+            self._expect_anew(report.node_id)
         base = self._logged if report.fact in ABOUT_A_PROCESS else NOTHING_TO_SAY
         self._record(
             replace(
@@ -320,60 +340,11 @@ class Conductor:
         self._watch.forget(host.host_id)
         self.fleet.bury(host, stacks=stacks)
 
-    # --- processes for children ---
-
-    def _hand_out(self) -> None:
-        """Gives parts to free hosts, the longest waiting first, and starts what is missing."""
-        kept: deque[tuple[StartChild, float]] = deque()
-        while self._waiting:
-            start, since_s = self._waiting.popleft()
-            host = self.fleet.host_for(start.child_id)
-            if host is None or (host.reserved_for is None and self._is_cold(start)):
-                kept.append((start, since_s))
-            else:
-                self._assign(host, start, since_s)
-        self._waiting = kept
-        reserved = {host.reserved_for for host in self.fleet.hosts.values()}
-        for start, _ in kept:
-            if self._is_cold(start) and start.child_id not in reserved:
-                self.fleet.create(reserved_for=start.child_id)
-        for _ in range(sum(not self._is_cold(start) for start, _ in kept) - self.fleet.coming()):
-            self.fleet.create()
-
-    def _is_cold(self, start: StartChild) -> bool:
-        """Whether this life is to have a new process; the first lives all share those begun at the start."""
-        return start.incarnation > 1 and self._node(start.child_id).spec.standby is Standby.COLD
-
-    def _assign(self, host: Host, start: StartChild, since_s: float) -> None:
-        spec = self._node(start.child_id).spec
-        self.playing[start.child_id] = host
-        assignment = Assignment(
-            child_id=start.child_id,
-            incarnation=start.incarnation,
-            run=spec.run,
-            settings=spec.settings,
-            session=self._launch.session,
-            directory=self._launch.directory,
-            epoch=self._epoch,
-        )
-        self._watch.expect(host.host_id, _limits(self._node(start.child_id)).starting())
-        self.fleet.assign(host, assignment, since_s)
+    # --- from the processes ---
 
     def _refill(self) -> None:
-        """Brings the pool to its size in the background."""
-        if self.machine.outcome is not None or self.machine.root.state is NodeState.STOPPING:
-            return
-        waiting = sum(not self._is_cold(start) for start, _ in self._waiting)
-        for _ in range(self._launch.pool.hosts + waiting - len(self.fleet.spares()) - self.fleet.coming()):
-            self.fleet.create()
-
-    def _node(self, child_id: str) -> ChildNode:
-        node = self.machine.nodes[child_id]
-        if not isinstance(node, ChildNode):
-            raise TypeError(f"{child_id} is a supervisor")
-        return node
-
-    # --- from the processes ---
+        if self.machine.outcome is None and self.machine.root.state is not NodeState.STOPPING:
+            self.casting.refill()
 
     def _host_ready(self, message: HostReady) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -385,15 +356,13 @@ class Conductor:
             host.burying = False  # Ray was asked to kill it before its process was known
             self._bury(host)
         else:
-            self._hand_out()
+            self.casting.hand_out()
 
     def _host_failed(self, message: HostFailed) -> None:
         host = self.fleet.hosts.pop(message.host_id, None)
         if host is None or self.machine.outcome is not None:
             return
-        waiting = next(
-            (start for start, _ in self._waiting if host.reserved_for in {None, start.child_id}), None
-        )
+        waiting = self.casting.forsaken(host)
         self._record(
             LoggedEvent(
                 time_ns=self._clock.now_ns(),
@@ -406,7 +375,6 @@ class Conductor:
         if waiting is None:
             self._post(Refill(), REFILL_RETRY_S)
             return
-        self._waiting = deque(item for item in self._waiting if item[0] is not waiting)
         cause = f"no process: {message.cause}"
         self._feed(ChildStartFailed(child_id=waiting.child_id, incarnation=waiting.incarnation, cause=cause))
 
@@ -419,7 +387,10 @@ class Conductor:
             host.failure = outcome
             self._bury(host)
             return
-        self._watch.expect(host.host_id, _limits(self._node(host.child_id)))
+        node = self.casting.child(host.child_id)
+        self._watch.expect(host.host_id, limits_of(node.spec))
+        host.started_s = outcome.started_s
+        ready_s = max(host.ready_s, host.decided_s)
         lost_s = self._lost_s.pop(host.child_id, None)
         about = LoggedEvent(
             time_ns=0,
@@ -428,11 +399,30 @@ class Conductor:
             event="",
             pid=host.identity.process.pid if host.identity else 0,
             decide_ms=None if lost_s is None else _ms(host.decided_s - lost_s),
-            promote_ms=_ms(outcome.received_s - host.decided_s),
-            start_ms=_ms(outcome.started_s - outcome.received_s),
+            spawn_ms=_ms(ready_s - host.decided_s) if ready_s > host.decided_s else None,
+            promote_ms=_ms(outcome.received_s - ready_s),
+            import_ms=_ms(outcome.imported_s - outcome.received_s),
+            construct_ms=_ms(outcome.constructed_s - outcome.imported_s),
+            start_ms=_ms(outcome.started_s - outcome.constructed_s),
         )
         self._feed(ChildStarted(child_id=host.child_id, incarnation=host.incarnation), about)
+        self._await_armed(host, node)
         self._post(Refill(), REFILL_AFTER_S)
+
+    def _await_armed(self, host: Host, node: ChildNode) -> None:
+        if node.spec.armed_within_s is not None and not node.armed:
+            self.fleet.await_armed(host)
+
+    def _host_armed(self, message: HostArmed) -> None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or host.child_id is None or host.burying:
+            return
+        about = replace(
+            NOTHING_TO_SAY,
+            pid=host.identity.process.pid if host.identity else 0,
+            armed_ms=None if host.started_s is None else _ms(message.at_s - host.started_s),
+        )
+        self._feed(ChildArmed(child_id=host.child_id, incarnation=host.incarnation), about)
 
     def _host_stopped(self, message: HostStopped) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -471,49 +461,44 @@ class Conductor:
         if host.child_id is None:
             self._refill()
             return
-        self.playing.pop(host.child_id, None)
+        self.casting.playing.pop(host.child_id, None)
+        orderly = host.reason is not None and host.reason.orderly
+        held = () if orderly or host.failure else self._evidence.in_hand(host.child_id, host.incarnation)
         about = LoggedEvent(
             time_ns=0,
             node=host.child_id,
             incarnation=host.incarnation,
             event="",
+            in_hand=told(held),
             traceback=host.failure.traceback
             if host.failure
-            else self._last_words(host.child_id, host.incarnation),
+            else self._evidence.last_words(host.child_id, host.incarnation),
             pid=host.identity.process.pid if host.identity else 0,
             detect_ms=_ms(host.lost_s - host.kill_asked_s) if host.lost_s and host.kill_asked_s else None,
         )
-        if host.failure is not None and host.failure.declined:
-            declined = ChildDeclined(
-                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
-            )
-            self._feed(declined, about)
-            return
-        if host.failure is not None:
-            failed = ChildStartFailed(
-                child_id=host.child_id, incarnation=host.incarnation, cause=host.failure.cause
-            )
-            self._feed(failed, about)
-            return
-        said = "" if host.reason is ExitReason.HUNG else about.traceback.strip().rpartition("\n")[2]
-        exited = ChildExited(
-            child_id=host.child_id,
-            incarnation=host.incarnation,
+        self._feed(self._end_of(host.child_id, host, about.traceback, inputs_in(held)), about)
+        self._evidence.clear(host.child_id, host.incarnation)
+
+    def _end_of(
+        self, child_id: str, host: Host, last_words: str, inputs: tuple[str, ...]
+    ) -> ChildDeclined | ChildStartFailed | ChildExited:
+        failure, incarnation = host.failure, host.incarnation
+        if failure is not None and failure.declined:
+            return ChildDeclined(child_id=child_id, incarnation=incarnation, cause=failure.cause)
+        if failure is not None:
+            return ChildStartFailed(child_id=child_id, incarnation=incarnation, cause=failure.cause)
+        said = "" if host.reason is ExitReason.HUNG else last_words.strip().rpartition("\n")[2]
+        return ChildExited(
+            child_id=child_id,
+            incarnation=incarnation,
             reason=host.reason or ExitReason.KILLED,
             cause=said or host.cause,
+            inputs=() if host.signalled else inputs,
         )
-        self._feed(exited, about)
-
-    def _last_words(self, child_id: str, incarnation: int) -> str:
-        path = last_words_path(Path(self._launch.directory), child_id, incarnation)
-        try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
 
 
-def _limits(node: ChildNode) -> Limits:
-    return Limits(alive_within_s=node.spec.alive_within_s, progress_within_s=node.spec.progress_within_s)
+def _serves(host: Host) -> bool:
+    return not host.burying and host.identity is not None and host.identity.process.alive()
 
 
 def _ms(duration_s: float) -> float:

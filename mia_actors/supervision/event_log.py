@@ -8,11 +8,13 @@ from pathlib import Path
 
 EVENTS_FILE = "supervision.db"
 BUSY_TIMEOUT_S = 5.0
+PHASES = ("detect", "decide", "spawn", "promote", "import", "construct", "start", "armed")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
   number INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, node TEXT NOT NULL, incarnation INTEGER NOT NULL,
   event TEXT NOT NULL, reason TEXT NOT NULL, cause TEXT NOT NULL, traceback TEXT NOT NULL,
-  pid INTEGER NOT NULL, detect_ms REAL, decide_ms REAL, promote_ms REAL, start_ms REAL
+  pid INTEGER NOT NULL, detect_ms REAL, decide_ms REAL, spawn_ms REAL, promote_ms REAL, import_ms REAL,
+  construct_ms REAL, start_ms REAL, armed_ms REAL, in_hand TEXT NOT NULL
 )
 """
 
@@ -33,10 +35,26 @@ class LoggedEvent:
     """From a kill this supervisor carried out to its notice of the death."""
     decide_ms: float | None = None
     """From the notice of the death to the decision to start, burial of the old process included."""
+    spawn_ms: float | None = None
+    """From the decision to start to a new process that answers; None where a spare was there."""
     promote_ms: float | None = None
-    """From the decision to start to a process that has its part."""
+    """From then, or from the decision, to a process that has its part."""
+    import_ms: float | None = None
+    """To its class being imported, its logs and traces set up."""
+    construct_ms: float | None = None
+    """To its object having been made."""
     start_ms: float | None = None
     """What the child itself took to start."""
+    armed_ms: float | None = None
+    """From its start to its being armed."""
+    in_hand: str = ""
+    """The calls and loops a process had in hand when it died; an input with its digest where it has one."""
+
+    @property
+    def phases(self) -> tuple[tuple[str, float], ...]:
+        """What is known of how long each phase took, in order, by name."""
+        known = ((name, getattr(self, f"{name}_ms")) for name in PHASES)
+        return tuple((name, took_ms) for name, took_ms in known if took_ms is not None)
 
 
 COLUMNS = ", ".join(field.name for field in fields(LoggedEvent))
@@ -69,6 +87,14 @@ class EventLog:
                 [astuple(event) for event in events],
             )
 
+    def complete(self, events: Iterable[tuple[int, LoggedEvent]]) -> None:
+        """Writes those of these numbered events that are not there yet; on disk when it returns."""
+        with self._connection:
+            self._connection.executemany(
+                f"INSERT OR IGNORE INTO events (number, {COLUMNS}) VALUES (?, {PLACES})",  # noqa: S608 - as above
+                [(number, *astuple(event)) for number, event in events],
+            )
+
     def close(self) -> None:
         """Nothing may be appended after it."""
         self._connection.close()
@@ -81,8 +107,10 @@ def read_events(
     path = directory / EVENTS_FILE
     if not path.exists():
         return ()
-    sql = f"SELECT number, {COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - as above
-    names = [field.name for field in fields(LoggedEvent)]
     with _opened(path) as connection:
+        there = {row[1] for row in connection.execute("PRAGMA table_info(events)")}
+        names = [field.name for field in fields(LoggedEvent) if field.name in there]  # older logs have fewer
+        columns = ", ".join(["number", *names])
+        sql = f"SELECT {columns} FROM events WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - as above
         rows = connection.execute(sql, (after, limit)).fetchall()
     return tuple((row[0], LoggedEvent(**dict(zip(names, row[1:], strict=True)))) for row in rows)

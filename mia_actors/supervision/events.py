@@ -46,6 +46,14 @@ class ChildStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildArmed:
+    """The child is ready for everything: it has reconciled with whatever it has to agree with."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildStartFailed:
     """The child did not come up, and its process is certain to be gone."""
 
@@ -71,11 +79,21 @@ class ChildExited:
     incarnation: int
     reason: ExitReason
     cause: str
+    inputs: tuple[str, ...] = ()
+    """Names of those it had in hand, where the end was nobody's wish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOverdue:
     """Timer: the child had time enough to start."""
+
+    child_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmOverdue:
+    """Timer: the child had time enough to be armed."""
 
     child_id: str
     incarnation: int
@@ -171,6 +189,14 @@ class ReleaseChildCall:
     child_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadCall:
+    """Make the running tree what this specification says; see `reload`. Answered when it has begun."""
+
+    call_id: int = 0
+    tree: SupervisorSpec
+
+
 Call: TypeAlias = (
     StartChildCall
     | StartCopyCall
@@ -180,7 +206,7 @@ Call: TypeAlias = (
     | HoldChildCall
     | ReleaseChildCall
 )
-TimerEvent: TypeAlias = StartOverdue | StopOverdue | RetryDue
+TimerEvent: TypeAlias = StartOverdue | ArmOverdue | StopOverdue | RetryDue
 Event: TypeAlias = (
     StartTree
     | StopTree
@@ -188,9 +214,11 @@ Event: TypeAlias = (
     | ChildStartFailed
     | ChildDeclined
     | ChildExited
+    | ChildArmed
     | HaltHandled
     | TimerEvent
     | Call
+    | ReloadCall
 )
 
 
@@ -237,6 +265,15 @@ class CallHalt:
     cause: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepInput:
+    """Keep an input that a life of the child had in hand, for people to look at."""
+
+    child_id: str
+    incarnation: int
+    name: str
+
+
 class Fact(StrEnum):
     """What the event log tells of the tree."""
 
@@ -249,9 +286,13 @@ class Fact(StrEnum):
     AUTO_SHUTDOWN = "supervision.auto_shutdown"
     HALT_REQUESTED = "supervision.halt_requested"
     CHILD_STARTED = "child.started"
+    CHILD_ARMED = "child.armed"
+    TREE_RELOADED = "tree.reloaded"
+    SUPERVISOR_RELOADED = "supervisor.reloaded"
     CHILD_START_FAILED = "child.start_failed"
     CHILD_DECLINED = "child.declined"
     CHILD_EXITED = "child.exited"
+    INPUT_QUARANTINED = "child.input_quarantined"
     CHILD_HELD = "child.held"
     CHILD_RELEASED = "child.released"
     RESTART_SCHEDULED = "child.restart_scheduled"
@@ -315,5 +356,5 @@ class CallAnswered:
 
 
 Effect: TypeAlias = (
-    StartChild | StopChild | KillChild | SetTimer | CallHalt | CallAnswered | Report | TreeDown
+    StartChild | StopChild | KillChild | SetTimer | CallHalt | CallAnswered | KeepInput | Report | TreeDown
 )

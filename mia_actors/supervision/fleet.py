@@ -3,7 +3,6 @@
 Everything Ray or the kernel reports comes back as a message through `tell`, so that one thread can own this.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,10 +16,10 @@ from mia_actors.core.clock import Clock
 from mia_actors.supervision.death_watch import DeathWatch
 from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.host import host_actor
-from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed
+from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed, packed
 from mia_actors.supervision.processes import STACKS_SIGNAL, ProcessId
 from mia_actors.supervision.pulse import PulseAddress
-from mia_actors.supervision.ray_actors import create_on_node, when_done
+from mia_actors.supervision.ray_actors import cause_of, create_on_node, when_done
 from mia_actors.telemetry.logs import get_logger
 
 BURY_ATTEMPT_S = 5.0
@@ -31,10 +30,6 @@ ANSWER_WITHIN_S = 1.0
 """What a host of a supervisor that died has to say who it is."""
 STACKS_WITHIN_S = 0.05
 """What a hung process has to write down its stacks before it is killed."""
-WORKER_EXIT = re.compile(
-    r"Worker exit type: (?P<kind>\w+) Worker exit detail: (?P<detail>.*?)(?= Some common| There are|$)",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +54,14 @@ class HostBecame:
 
     host_id: str
     outcome: Became | StartFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostArmed:
+    """A host's child is armed since `at_s`."""
+
+    host_id: str
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,9 @@ class HostHung:
     cause: str
 
 
-News: TypeAlias = HostReady | HostFailed | HostBecame | HostStopped | HostLost | HostHung | HostBuried
+News: TypeAlias = (
+    HostReady | HostFailed | HostBecame | HostArmed | HostStopped | HostLost | HostHung | HostBuried
+)
 
 
 @dataclass(slots=True)
@@ -109,7 +114,13 @@ class Host:
     incarnation: int = 0
     decided_s: float = 0.0
     """When its child was to be started."""
+    ready_s: float = 0.0
+    """When it first answered."""
+    started_s: float | None = None
+    """When its child had started; None where another supervisor saw that."""
     kill_asked_s: float | None = None
+    signalled: bool = False
+    """By hand, so that its end proves nothing against what it has in hand."""
     lost_s: float | None = None
     failure: StartFailed | None = None
     reason: ExitReason | None = None
@@ -222,13 +233,13 @@ class Fleet:
             if identity is not None:
                 self._tell(HostReady(host_id=host_id, identity=identity))
             else:
-                self._tell(HostFailed(host_id=host_id, cause=_said(error) if error else ""))
+                self._tell(HostFailed(host_id=host_id, cause=cause_of(error) if error else ""))
 
         when_done(handle.identity.remote(), ready)
 
     def met(self, host: Host, identity: HostIdentity) -> None:
         """A host has said who it is: from now on its death is told by the kernel too, where it is ours to ask."""
-        host.identity = identity
+        host.identity, host.ready_s = identity, self._clock.monotonic_s()
         if identity.node_id == self._node_id:
             self._deaths.add(host.host_id, identity.process)
 
@@ -248,7 +259,7 @@ class Fleet:
 
     def _hold_lifeline(self, host_id: str, handle: Any) -> None:
         def lost(_: None, error: BaseException | None) -> None:
-            cause = "" if error is None else _said(error)
+            cause = "" if error is None else cause_of(error)
             at_s = self._clock.monotonic_s()
             self._tell(HostLost(host_id=host_id, finished=error is None, cause=cause, at_s=at_s))
 
@@ -279,7 +290,16 @@ class Fleet:
             elif host.lost_s is None:
                 self._log.warning("host.become_failed", host=host.host_id, error=repr(error))
 
-        when_done(host.handle.become.remote(assignment), became)
+        when_done(host.handle.become.remote(packed(assignment)), became)
+
+    def await_armed(self, host: Host) -> None:
+        """`HostArmed` follows when its child is armed, which it may be already."""
+
+        def armed(at_s: float | None, _: BaseException | None) -> None:
+            if at_s is not None:
+                self._tell(HostArmed(host_id=host.host_id, at_s=at_s))
+
+        when_done(host.handle.await_armed.remote(), armed)
 
     def stop(self, host: Host) -> None:
         """Asks the child to drain; `HostStopped` follows, or `HostLost` when it dies over it."""
@@ -318,13 +338,3 @@ class Fleet:
 
 def _is_free(host: Host) -> bool:
     return host.identity is not None and host.child_id is None and not host.burying
-
-
-def _said(error: BaseException) -> str:
-    """What Ray says of a death, without its list of guesses."""
-    text = str(error)
-    found = WORKER_EXIT.search(text)
-    if found is not None:
-        return f"process died ({found['kind']}: {found['detail'].strip()})"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

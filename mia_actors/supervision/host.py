@@ -6,13 +6,14 @@ plays one part in its life; one that has none yet is a spare: it has imported wh
 """
 
 import faulthandler
+import gc
 import importlib
 import os
 import pickle
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -20,7 +21,7 @@ from typing import Any, NoReturn
 import ray
 
 from mia_actors.core.clock import SystemClock
-from mia_actors.core.errors import InvariantViolated, MiaError, PermanentError
+from mia_actors.core.errors import InputQuarantined, InvariantViolated, MiaError, PermanentError
 from mia_actors.supervision.activity import Activity
 from mia_actors.supervision.child import (
     RESERVED_METHODS,
@@ -30,6 +31,8 @@ from mia_actors.supervision.child import (
     parse_settings,
     settings_model,
 )
+from mia_actors.supervision.in_hand import InHandFile, in_hand_path
+from mia_actors.supervision.inputs import Spool, input_of
 from mia_actors.supervision.messages import (
     Assignment,
     Became,
@@ -44,16 +47,26 @@ from mia_actors.supervision.messages import (
 from mia_actors.supervision.processes import STACKS_SIGNAL, own_process
 from mia_actors.supervision.pulse import PulseAddress, PulseSender
 from mia_actors.supervision.ray_actors import unrestarted_actor
-from mia_actors.supervision.ref import Ref, Router, SupervisorRouter
+from mia_actors.supervision.ref import Ref, Router
+from mia_actors.supervision.router import SupervisorRouter
 from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
 from mia_actors.telemetry.logs import configure_logging, get_logger
-from mia_actors.telemetry.tracing import CONSUMER, AttributeValue, configure_tracing, flush_tracing, span
+from mia_actors.telemetry.tracing import (
+    CONSUMER,
+    AttributeValue,
+    common_resource,
+    configure_tracing,
+    flush_tracing,
+    span,
+)
 
-LIFELINE_CALLS = 16
-"""One for each supervisor there has been."""
+LIFELINE_CALLS = 32
+"""Two for each supervisor there has been."""
 CONTROL_CALLS = 4
 WORK_CALLS = 32
 """Calls a host accepts at a time; the child's `work_threads` says how many of them it serves at a time."""
+PART_WITHIN_S = 1.0
+"""A call may come before the part it is for; its supervisor may die before it says which."""
 EXIT_CODE_CRASH = 70
 TRACE_FILE = "traces.db"
 LOG_FOLDER = "logs"
@@ -69,17 +82,29 @@ class _Part:
     """A child in its host: the object, its slots, and how it ends."""
 
     def __init__(
-        self, assignment: Assignment, router: Router, activity: Activity, finished: threading.Event
+        self,
+        assignment: Assignment,
+        *,
+        router: Router,
+        activity: Activity,
+        finish: Callable[[], None],
+        arm: Callable[[], None],
     ) -> None:
         self.assignment = assignment
         self.closing = False
         self._clock = SystemClock()
         self._activity = activity
-        self._finished = finished
         self._router = router
         self._refs: dict[str, Ref] = {}
+        self._refused = frozenset(assignment.quarantined)
+        self._spool = (
+            Spool(Path(assignment.directory), assignment.child_id, assignment.incarnation)
+            if assignment.keeps_inputs
+            else None
+        )
         self._log = get_logger(actor=assignment.child_id, incarnation=assignment.incarnation)
         child_class = load_class(assignment.run)
+        self.imported_s = self._clock.monotonic_s()
         settings = parse_settings(settings_model(child_class), assignment.settings)
         context = ChildContext(
             child_id=assignment.child_id,
@@ -88,7 +113,8 @@ class _Part:
             clock=self._clock,
             refs=self._ref,
             activity=activity,
-            finish=finished.set,
+            finish=finish,
+            arm=arm,
             crash=self.crash,
         )
         self.child: Any = child_class(settings, context)
@@ -118,26 +144,39 @@ class _Part:
                 return CLOSED
             try:
                 if not call.carrier:
-                    with self._activity.doing(method):
-                        return Reply(status=ReplyStatus.DONE, value=function(*call.args))
+                    return self._carry_out(function, call)
                 attributes: dict[str, AttributeValue] = {
                     CHILD: self.assignment.child_id,
                     INCARNATION: self.assignment.incarnation,
                     METHOD: method,
                     QUEUE_MS: round((self._clock.monotonic_s() - call.sent_s) * 1000, 3),
                 }
-                with (
-                    span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier),
-                    self._activity.doing(method),
-                ):
-                    return Reply(status=ReplyStatus.DONE, value=function(*call.args))
-            except InvariantViolated as error:
-                self.crash(error)
+                with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier):
+                    return self._carry_out(function, call)
             except MiaError as error:
                 return Reply(status=ReplyStatus.RAISED, error=_portable(error, self.assignment))
             except Exception:
                 self._log.exception("child.call_failed", method=method)
                 raise
+
+    def _carry_out(self, function: Callable[..., Any], call: Call) -> Reply:
+        if self._spool is None:
+            with self._activity.doing(call.method):
+                return self._done(function, call)
+        name = input_of(call.method, call.args)
+        if name in self._refused:
+            raise InputQuarantined(f"{self.assignment.child_id} died of {name} too often and refuses it")
+        with (
+            self._spool.keeping(call.method, call.args),
+            self._activity.doing(call.method, noted_as=name, is_input=True),
+        ):
+            return self._done(function, call)
+
+    def _done(self, function: Callable[..., Any], call: Call) -> Reply:
+        try:
+            return Reply(status=ReplyStatus.DONE, value=function(*unpacked(call.args)))
+        except InvariantViolated as error:
+            self.crash(error)  # here, where the call is still noted as in hand
 
     def crash(self, error: BaseException) -> NoReturn:
         """Leaves the traceback where the supervisor finds it, then ends the process at once."""
@@ -176,12 +215,18 @@ class ChildHost:
         self._clock = SystemClock()
         self._activity = Activity(self._clock)
         self._finished = threading.Event()
+        self._armed = threading.Event()
+        self._armed_s = 0.0
         self._part: _Part | None = None
+        self._served = threading.Condition()
+        """Guards `_serving`; told when the part is up, or never will be."""
         self._serving = False
         self._epoch = 0
         sys.path += [entry for entry in search_path if entry not in sys.path]
         for name in preload:
             importlib.import_module(name)
+        common_resource()
+        gc.freeze()  # what was imported stays: no collection in the life of the child looks at it again
         self._pulse = PulseSender(host_id, pulses, self._activity.stall)
 
     @ray.method(concurrency_group="lifeline")
@@ -189,6 +234,17 @@ class ChildHost:
         """Returns when the child has finished in an orderly way, and otherwise never."""
         self._finished.wait()
         flush_tracing()
+
+    @ray.method(concurrency_group="lifeline")
+    def await_armed(self) -> float:
+        """Returns when the child says that it is armed: the moment, on the machine-wide monotonic clock."""
+        self._armed.wait()
+        return self._armed_s
+
+    def _arm(self) -> None:
+        if not self._armed.is_set():
+            self._armed_s = self._clock.monotonic_s()
+            self._armed.set()
 
     @ray.method(concurrency_group="control")
     def identity(self) -> HostIdentity:
@@ -216,8 +272,9 @@ class ChildHost:
         self._epoch = epoch
 
     @ray.method(concurrency_group="control")
-    def become(self, assignment: Assignment) -> Became | StartFailed:
-        """Builds and starts the child; the host is of no use when that fails."""
+    def become(self, part: bytes) -> Became | StartFailed:
+        """Takes a packed `Assignment`, builds and starts the child; the host is of no use when that fails."""
+        assignment: Assignment = unpacked(part)
         self._heed(assignment.epoch)
         received_s = self._clock.monotonic_s()
         directory = Path(assignment.directory)
@@ -227,19 +284,42 @@ class ChildHost:
             store=directory / TRACE_FILE,
             resource={INCARNATION: str(assignment.incarnation)},
         )
+        _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
+        self._note_in_hand(in_hand_path(directory / LOG_FOLDER, assignment.child_id, assignment.incarnation))
         try:
-            part = _Part(assignment, self._router, self._activity, self._finished)
-            self._part = part
-            _dump_stacks_on_signal(last_words_path(directory, assignment.child_id, assignment.incarnation))
-            threading.excepthook = lambda died: part.thread_died(died.exc_type, died.exc_value)
-            part.child.start()
+            playing = _Part(
+                assignment,
+                router=self._router,
+                activity=self._activity,
+                finish=self._finished.set,
+                arm=self._arm,
+            )
+            constructed_s = self._clock.monotonic_s()
+            with self._served:
+                self._part = playing
+                self._served.notify_all()
+            threading.excepthook = lambda died: playing.thread_died(died.exc_type, died.exc_value)
+            playing.child.start()
         except Declined as declined:
             return StartFailed(cause=str(declined), traceback="", declined=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
             get_logger(actor=assignment.child_id).exception("child.start_failed")
             return StartFailed(cause=_summary(error), traceback=traceback.format_exc())
-        self._serving = True
-        return Became(received_s=received_s, started_s=self._clock.monotonic_s())
+        with self._served:
+            self._serving = True
+            self._served.notify_all()
+        return Became(
+            received_s=received_s,
+            imported_s=playing.imported_s,
+            constructed_s=constructed_s,
+            started_s=self._clock.monotonic_s(),
+        )
+
+    def _note_in_hand(self, path: Path) -> None:
+        try:
+            self._activity.record_in(InHandFile(path))
+        except OSError as error:  # the child is worth more than the record
+            get_logger(actor=self._host_id).warning("in_hand.not_noted", error=str(error))
 
     @ray.method(concurrency_group="control")
     def stop(self, epoch: int) -> str:
@@ -252,7 +332,9 @@ class ChildHost:
         part = self._part
         if part is None:
             return ""
-        part.closing = True
+        with self._served:
+            part.closing = True
+            self._served.notify_all()
         try:
             part.child.stop()
         except Exception as error:  # noqa: BLE001 - it is being ended either way
@@ -266,13 +348,23 @@ class ChildHost:
     def work(self, call: bytes) -> bytes:
         """Calls a public method of the child; takes a packed `Call`, returns a packed `Reply`.
 
-        An error of ours comes back inside the reply; any other exception is the caller's RayTaskError; a
-        violated invariant ends this process.
+        Made while the child starts, it waits for that. An error of ours comes back inside the reply; any other
+        exception is the caller's RayTaskError; a violated invariant ends this process.
         """
-        part = self._part
+        part = self._part if self._serving else self._started()
         if part is None or part.closing:
             return packed(CLOSED)
         return packed(part.answer(unpacked(call)))
+
+    def _started(self) -> _Part | None:
+        """The part once it serves or closes; None when nobody gave it one for `PART_WITHIN_S`.
+
+        A start has a limit of its own, at which the supervisor ends this process.
+        """
+        with self._served:
+            self._served.wait_for(lambda: self._part is not None, PART_WITHIN_S)
+            self._served.wait_for(lambda: self._part is None or self._serving or self._part.closing)
+            return self._part
 
 
 def _dump_stacks_on_signal(path: Path) -> None:

@@ -11,6 +11,7 @@ from mia_actors.supervision.events import (
     CallOutcome,
     ExitReason,
     Fact,
+    KeepInput,
     KillChild,
     RetryDue,
     SetTimer,
@@ -31,8 +32,16 @@ from mia_actors.supervision.nodes import (
     SupervisorNode,
     Wish,
 )
-from mia_actors.supervision.spec import AutoShutdown, OnBudgetSpent, Restart, Strategy
-from mia_actors.supervision.tree import Tree, dependants_of
+from mia_actors.supervision.reload import plan_level, same_level
+from mia_actors.supervision.spec import (
+    AutoShutdown,
+    OnBudgetSpent,
+    Poisoned,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+)
+from mia_actors.supervision.tree import Tree, dependants_of, spec_of
 
 RESTARTS_ALONE = frozenset({Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE})
 NOT_STARTED = frozenset({NodeState.REMOVED, NodeState.HELD})
@@ -58,7 +67,8 @@ class Lifecycle:
             parent.significant[node.node_id] = node
         if isinstance(node, ChildNode):
             node.incarnation += 1
-            node.start_overdue = False
+            node.start_overdue = node.arm_overdue = node.armed = False
+            node.poison = ""
             child_id, incarnation = node.node_id, node.incarnation
             overdue = StartOverdue(child_id=child_id, incarnation=incarnation)
             tree.effects.append(StartChild(child_id=child_id, incarnation=incarnation))
@@ -161,6 +171,22 @@ class Lifecycle:
 
     # --- restarting ---
 
+    def suspect(self, node: ChildNode, inputs: tuple[str, ...]) -> None:
+        """It died with these in hand: those of too many deaths are kept, and refused or given up on."""
+        rule = node.spec.quarantine
+        if rule is None:
+            return
+        for name in node.suspects.died_with(inputs, rule.after):
+            self._tree.effects.append(
+                KeepInput(child_id=node.node_id, incarnation=node.incarnation, name=name)
+            )
+            said = f"{name} was in hand in {node.suspects.counts[name]} deaths"
+            if rule.then is Poisoned.GIVE_UP:
+                node.poison = said
+            else:
+                node.suspects.quarantine(name)
+                self._tree.report(Fact.INPUT_QUARANTINED, node, cause=said)
+
     def exited(self, node: Node, reason: ExitReason, cause: str) -> None:
         """A node that nobody asked to stop has ended."""
         parent = node.parent
@@ -194,9 +220,9 @@ class Lifecycle:
             self._restart(parent, node, node.last_cause if isinstance(node, ChildNode) else node.cause)
 
     def _restart(self, parent: SupervisorNode, node: Node, cause: str) -> None:
-        pattern = pattern_met(node.spec.give_up_on, cause) if isinstance(node, ChildNode) else None
-        if pattern is not None:
-            said = f"{node.node_id} failed for good ({pattern}): {cause}"
+        why = _beyond_help(node, cause) if isinstance(node, ChildNode) else None
+        if why is not None:
+            said = f"{node.node_id} failed for good ({why}): {cause}"
             self._give_up(parent, Fact.PERMANENT_FAILURE, said)
             return
         if not parent.window.admit(self._tree.now_s):
@@ -225,7 +251,7 @@ class Lifecycle:
             case Strategy.ONE_FOR_ALL:
                 self._restart_from(parent, 0)
             case Strategy.REST_FOR_ONE:
-                self._restart_from(parent, node.place)
+                self._restart_from(parent, _first_of_rest(node))
             case _:
                 assert_never(parent.spec.strategy)
 
@@ -284,13 +310,18 @@ class Lifecycle:
             parent.members.discard(node.node_id)
         if parent.awaited is node and not alone:
             parent.awaited = None
-            first = node.place if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
+            first = _first_of_rest(node) if parent.spec.strategy is Strategy.REST_FOR_ONE else 0
             self._stop_from(parent, Purpose.RESTART, first, left_out=node, members=parent.members)
 
     def _restart_from(self, supervisor: SupervisorNode, first: int) -> None:
-        if supervisor.purpose is Purpose.RESTART and supervisor.stopping_children:
+        if (
+            supervisor.purpose is Purpose.RESTART
+            and supervisor.stopping_children
+            and supervisor.members is None
+        ):
             supervisor.first = min(first, supervisor.first)
         else:
+            supervisor.to_start |= supervisor.members or set()
             self._stop_from(supervisor, Purpose.RESTART, first)
 
     def _give_up(self, supervisor: SupervisorNode, fact: Fact, cause: str) -> None:
@@ -309,6 +340,57 @@ class Lifecycle:
         if supervisor.awaiting_halt:
             supervisor.awaiting_halt = False
             self._stop_from(supervisor, supervisor.purpose, 0)
+
+    # --- becoming something else ---
+
+    def reload(self, supervisor: SupervisorNode, spec: SupervisorSpec) -> None:
+        """Makes a supervisor at rest, and those below it that stay, what a specification says."""
+        before = spec_of(supervisor)
+        plan = plan_level(before, spec)
+        listed = {node.node_id: node for node in supervisor.listed}
+        if same_level(before, spec):
+            pass  # what differs, if anything does, is further below
+        elif supervisor.state is not NodeState.UP or spec.template is not None:
+            self._tree.become(supervisor, spec)
+        else:
+            standing = {
+                node.node_id
+                for node in supervisor.listed
+                if node.node_id in plan.stopped and node.state in STANDING
+            }
+            supervisor.becoming = spec
+            supervisor.to_start = set(plan.added) | (standing & plan.restarted)
+            self._stop_from(supervisor, Purpose.RESTART, 0, members=standing)
+        for below in spec.children:
+            node = listed.get(below.id)
+            if (
+                isinstance(below, SupervisorSpec)
+                and isinstance(node, SupervisorNode)
+                and below.id not in plan.restarted
+            ):
+                self.reload(node, below)
+
+    def _become(self, supervisor: SupervisorNode, spec: SupervisorSpec) -> bool:
+        """Now that children are down; False when some are to be stopped first that this stop was not about."""
+        stopped = {
+            node.node_id
+            for node in supervisor.children
+            if node.place >= supervisor.first and _is_member(supervisor, node)
+        }
+        supervisor.to_start |= stopped
+        plan = plan_level(spec_of(supervisor), spec)
+        left = {
+            node.node_id for node in supervisor.listed if node.node_id in plan.stopped and node.state in ALIVE
+        }
+        if left:
+            self._stop_from(supervisor, Purpose.RESTART, 0, members=left)
+            return False
+        supervisor.becoming = None
+        self._tree.become(supervisor, spec)
+        wanted, supervisor.to_start = supervisor.to_start, set()
+        supervisor.members = {node.node_id for node in supervisor.children if node.node_id in wanted}
+        supervisor.left_out = None
+        return True
 
     # --- ending because significant children did ---
 
@@ -412,6 +494,11 @@ class Lifecycle:
     def _all_stopped(self, supervisor: SupervisorNode) -> None:
         before, children = supervisor.cursor, supervisor.children
         if supervisor.purpose is Purpose.RESTART:
+            becoming = supervisor.becoming
+            if becoming is not None:
+                if not self._become(supervisor, becoming):
+                    return
+                before = None
             supervisor.cursor = children.first if before is None else before.next
             awaited = supervisor.awaited
             if awaited is not None and self._tree.now_s < supervisor.not_before_s:
@@ -420,6 +507,9 @@ class Lifecycle:
             supervisor.awaited = None
             self._start_next(supervisor)
             return
+        if supervisor.becoming is not None:
+            self._tree.become(supervisor, supervisor.becoming)
+            supervisor.becoming, supervisor.to_start = None, set()
         purpose, coming_up = supervisor.purpose, supervisor.coming_up
         told_to = purpose is Purpose.STOP
         supervisor.purpose, supervisor.coming_up = Purpose.NONE, False
@@ -474,6 +564,13 @@ def retry_of(node: Node, *, counted: bool) -> RetryDue:
     return RetryDue(node_id=node.node_id, ticket=node.ticket, counted=counted)
 
 
+def _beyond_help(node: ChildNode, cause: str) -> str | None:
+    """Why no restart helps against what it died of. Whoever starts it anew all the same counts anew."""
+    if node.poison:
+        node.suspects.acquit()
+    return node.poison or pattern_met(node.spec.give_up_on, cause)
+
+
 def _is_starting(supervisor: SupervisorNode) -> bool:
     """Whether it is starting its children, one after the other."""
     return supervisor.purpose in SEQUENCES and not supervisor.stopping_children
@@ -493,6 +590,18 @@ def _is_taken_along(parent: SupervisorNode, node: Node) -> bool:
 def _is_member(parent: SupervisorNode, node: Node) -> bool:
     """Whether what `parent` is doing to children from `first` on is about this one."""
     return parent.members is None or node.node_id in parent.members
+
+
+def _first_of_rest(node: Node) -> int:
+    """From which place on a rest_for_one restart of this node is: those waiting with it may stand before it."""
+    first, before = node.place, node.previous
+    while before is not None:
+        if before.state is NodeState.RESTARTING and before.waits:
+            first = before.place
+        elif before.state not in NOT_STARTED:
+            break
+        before = before.previous
+    return first
 
 
 def _owed(parent: SupervisorNode) -> set[str]:

@@ -26,7 +26,8 @@ crash has made pointless is cut short.
 
 Beyond OTP, where a child says so and only there: `backoff` puts its restart off. Its siblings and the end of
 the tree do not wait for it; the group that restarts with it does, stopped. `give_up_on` names causes that no
-restart helps against: they spend the budget at once. A child that a call holds stays down, whatever is
+restart helps against: they spend the budget at once. `quarantine` counts deaths by the inputs in hand; one of too many
+is refused by the lives that follow, or spends the budget at once. A child that a call holds stays down, whatever is
 restarted, until a call releases it.
 
 Guarantees, whatever the order of events: a child's next life is started only after its last one is certain
@@ -36,10 +37,13 @@ runs.
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Self, assert_never
+from typing import Self, TypeAlias, assert_never
 
 from mia_actors.supervision.administration import Administration, ChildCounts, ChildEntry
 from mia_actors.supervision.events import (
+    ArmOverdue,
+    Call,
+    ChildArmed,
     ChildDeclined,
     ChildExited,
     ChildStarted,
@@ -50,6 +54,7 @@ from mia_actors.supervision.events import (
     Fact,
     HaltHandled,
     KillChild,
+    ReloadCall,
     RetryDue,
     SetTimer,
     StartOverdue,
@@ -60,9 +65,21 @@ from mia_actors.supervision.events import (
 )
 from mia_actors.supervision.lifecycle import Lifecycle, retry_of
 from mia_actors.supervision.nodes import ALIVE, ChildNode, NodeState, SupervisorNode
+from mia_actors.supervision.reloading import Reloading
 from mia_actors.supervision.spec import SupervisorSpec
-from mia_actors.supervision.tree import Tree
+from mia_actors.supervision.tree import Tree, spec_of
 from mia_actors.supervision.tree_state import TreeState, restore, state_of
+
+ChildEvent: TypeAlias = (
+    ChildStarted
+    | ChildStartFailed
+    | ChildDeclined
+    | ChildExited
+    | ChildArmed
+    | StartOverdue
+    | ArmOverdue
+    | StopOverdue
+)
 
 
 class TreeMachine:
@@ -73,6 +90,7 @@ class TreeMachine:
         self._tree = Tree(spec)
         self._lifecycle = Lifecycle(self._tree, may_start or _always)
         self._administration = Administration(self._tree, self._lifecycle)
+        self._reloading = Reloading(self._tree, self._lifecycle)
         self.root = self._tree.root
         self.nodes = MappingProxyType(self._tree.nodes)
 
@@ -82,7 +100,7 @@ class TreeMachine:
 
         It must be told by `ChildExited` which of its children live no more.
         """
-        machine = cls(spec)
+        machine = cls(state.spec or spec)
         restore(machine._tree, state)
         return machine
 
@@ -91,12 +109,26 @@ class TreeMachine:
         return state_of(self._tree, epoch=epoch, ended=self.outcome is not None)
 
     def timers(self, now_s: float) -> tuple[SetTimer, ...]:
-        """The timers a resumed tree waits for: restarts that were put off."""
-        return tuple(
+        """The timers a resumed tree waits for: restarts that were put off, children that are to be armed."""
+        put_off = tuple(
             SetTimer(after_s=max(0.0, node.due_s - now_s), event=retry_of(node, counted=True))
             for node in self._tree.nodes.values()
             if node.state is NodeState.RESTARTING and node.waits and node.due_s is not None
         )
+        unarmed = tuple(
+            _arm_timer(node, node.spec.armed_within_s)
+            for node in self._tree.nodes.values()
+            if isinstance(node, ChildNode)
+            and node.state is NodeState.UP
+            and not node.armed
+            and node.spec.armed_within_s is not None
+        )
+        return (*put_off, *unarmed)
+
+    @property
+    def spec(self) -> SupervisorSpec:
+        """The specification as it is now, reloads included; what calls added is not in it."""
+        return spec_of(self._tree.root)
 
     @property
     def outcome(self) -> TreeDown | None:
@@ -110,20 +142,22 @@ class TreeMachine:
         """
         tree = self._tree
         tree.now_s = now_s
+        if isinstance(event, ChildEvent):
+            node = tree.nodes.get(event.child_id)
+            if isinstance(node, ChildNode) and node.incarnation == event.incarnation:
+                self._child_event(node, event)
+        else:
+            self._tree_event(event)
+        self._administration.go_on()
+        self._reloading.go_on()
+        effects = tuple(tree.effects)
+        tree.effects.clear()
+        return effects
+
+    def _tree_event(self, event: RetryDue | StartTree | StopTree | HaltHandled | ReloadCall | Call) -> None:
         match event:
-            case (
-                ChildStarted()
-                | ChildStartFailed()
-                | ChildDeclined()
-                | ChildExited()
-                | StartOverdue()
-                | StopOverdue()
-            ):
-                node = tree.nodes.get(event.child_id)
-                if isinstance(node, ChildNode) and node.incarnation == event.incarnation:
-                    self._child_event(node, event)
             case RetryDue():
-                failed = tree.nodes.get(event.node_id)
+                failed = self._tree.nodes.get(event.node_id)
                 if failed is not None:
                     self._lifecycle.retry(failed, event.ticket, counted=event.counted)
             case StartTree():
@@ -132,15 +166,13 @@ class TreeMachine:
             case StopTree():
                 self._lifecycle.stop_root()
             case HaltHandled():
-                supervisor = tree.nodes.get(event.supervisor_id)
+                supervisor = self._tree.nodes.get(event.supervisor_id)
                 if isinstance(supervisor, SupervisorNode):
                     self._lifecycle.halt_handled(supervisor)
+            case ReloadCall():
+                self._reloading.take(event)
             case _:
                 self._administration.take(event)
-        self._administration.go_on()
-        effects = tuple(tree.effects)
-        tree.effects.clear()
-        return effects
 
     def count_children(self, supervisor_id: str) -> ChildCounts | None:
         """How many children a supervisor has; None when it is not up."""
@@ -152,32 +184,45 @@ class TreeMachine:
 
     # --- what happened to a child ---
 
-    def _child_event(
-        self,
-        node: ChildNode,
-        event: ChildStarted | ChildStartFailed | ChildDeclined | ChildExited | StartOverdue | StopOverdue,
-    ) -> None:
+    def _child_event(self, node: ChildNode, event: ChildEvent) -> None:
         match event:
             case ChildStarted():
-                if node.state is NodeState.STARTING and not node.start_overdue:
-                    node.state, node.up_since_s = NodeState.UP, self._tree.now_s
-                    self._tree.report(Fact.CHILD_STARTED, node)
-                    self._lifecycle.came_up(node)
+                self._child_started(node)
             case ChildStartFailed():
                 self._child_ended(node, ExitReason.CRASH, event.cause)
             case ChildDeclined():
                 self._child_declined(node, event.cause)
             case ChildExited():
-                self._child_ended(node, event.reason, event.cause)
-            case StartOverdue():
-                if node.state is NodeState.STARTING:
-                    node.start_overdue = True
-                    self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
-            case StopOverdue():
-                if node.state is NodeState.STOPPING:
-                    self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
+                self._child_ended(node, event.reason, event.cause, event.inputs)
+            case ChildArmed():
+                if node.state is NodeState.UP and not node.armed:
+                    node.armed = True
+                    self._tree.report(Fact.CHILD_ARMED, node)
+            case StartOverdue() | ArmOverdue() | StopOverdue():
+                self._overdue(node, event)
             case _:
                 assert_never(event)
+
+    def _child_started(self, node: ChildNode) -> None:
+        if node.state is not NodeState.STARTING or node.start_overdue:
+            return
+        node.state, node.up_since_s = NodeState.UP, self._tree.now_s
+        self._tree.report(Fact.CHILD_STARTED, node)
+        if node.spec.armed_within_s is not None:
+            self._tree.effects.append(_arm_timer(node, node.spec.armed_within_s))
+        self._lifecycle.came_up(node)
+
+    def _overdue(self, node: ChildNode, event: StartOverdue | ArmOverdue | StopOverdue) -> None:
+        """Kills the child where it still is in what it had time enough for."""
+        match event:
+            case StartOverdue():
+                overdue = node.start_overdue = node.state is NodeState.STARTING
+            case ArmOverdue():
+                overdue = node.arm_overdue = node.state is NodeState.UP and not node.armed
+            case StopOverdue():
+                overdue = node.state is NodeState.STOPPING
+        if overdue:
+            self._tree.effects.append(KillChild(child_id=node.node_id, incarnation=node.incarnation))
 
     def _child_declined(self, node: ChildNode, cause: str) -> None:
         if node.state is NodeState.STARTING and not node.start_overdue:
@@ -187,17 +232,23 @@ class TreeMachine:
         else:
             self._child_ended(node, ExitReason.KILLED, cause)
 
-    def _child_ended(self, node: ChildNode, reason: ExitReason, cause: str) -> None:
+    def _child_ended(
+        self, node: ChildNode, reason: ExitReason, cause: str, inputs: tuple[str, ...] = ()
+    ) -> None:
         before = node.state
         if before not in ALIVE:
             return
         if node.start_overdue:
             cause = f"did not start within {node.spec.start_within_s:g} s"
+        elif node.arm_overdue and before is NodeState.UP:
+            cause = f"was not armed within {node.spec.armed_within_s:g} s"
         node.state = NodeState.DOWN
         self._forget_failures(node)
         node.last_exit, node.last_cause = reason, cause
         if before is not NodeState.STOPPING:
             node.deaths.add(reason, cause)
+            if not (reason.orderly or node.start_overdue or node.arm_overdue):
+                self._lifecycle.suspect(node, inputs)
         if before is NodeState.STARTING:
             self._tree.report(Fact.CHILD_START_FAILED, node, reason=reason, cause=cause)
             self._lifecycle.start_failed(node, cause)
@@ -215,6 +266,11 @@ class TreeMachine:
             return
         if self._tree.now_s - up_since_s >= backoff.stable_after_s:
             node.failures = 0
+
+
+def _arm_timer(node: ChildNode, within_s: float) -> SetTimer:
+    overdue = ArmOverdue(child_id=node.node_id, incarnation=node.incarnation)
+    return SetTimer(after_s=within_s, event=overdue)
 
 
 def _always(_: str) -> bool:

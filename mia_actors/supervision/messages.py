@@ -6,7 +6,7 @@ fifth of a round trip.
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -28,7 +28,8 @@ class Call:
     """One call of a child's method. `sent_s` is of the machine-wide monotonic clock."""
 
     method: str
-    args: tuple[Any, ...]
+    args: bytes
+    """Packed on their own: what unpacks them has the call in hand already, and can tell equal ones."""
     carrier: Mapping[str, str]
     """Trace context; empty when nothing is traced."""
     sent_s: float
@@ -43,7 +44,7 @@ class Reply:
     error: Exception | None = None
 
 
-def packed(message: Call | Reply) -> bytes:
+def packed(message: "Call | Reply | Assignment | tuple[Any, ...]") -> bytes:
     """As it travels."""
     return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
 
@@ -57,6 +58,8 @@ class Whereabouts(StrEnum):
     """What the supervisor knows of a child somebody asks for."""
 
     UP = "up"
+    STARTING = "starting"
+    """Its process is known; what it is asked now it answers once it is up."""
     COMING = "coming"
     """Not up yet; asking again is worth while."""
     GONE = "gone"
@@ -65,12 +68,33 @@ class Whereabouts(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The question where a child lives."""
+
+    child_id: str
+    newer_than: int
+    """Only an incarnation after this one will do."""
+    early: bool
+    """Whether one that has not started yet will do."""
+    known: frozenset[str]
+    """Ids of hosts whose handles whoever asks has already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Where a child lives now. `host` is the actor handle of its incarnation when it is up."""
+    """Where a child lives now. `host` is the actor handle of its incarnation when it is up or starting."""
 
     whereabouts: Whereabouts
     incarnation: int = 0
+    host_id: str = ""
     host: Any = None
+    """None also where whoever asked has the handle already."""
+    process: ProcessId | None = None
+    """Of the host; None where nobody knows it."""
+    node_id: str = ""
+    """Of the machine the process is on."""
+    spares: Mapping[str, Any] = field(default_factory=dict)
+    """Handles by id of hosts that wait for a part and that whoever asked does not have yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +121,10 @@ class Assignment:
     directory: str
     epoch: int
     """Of the supervisor that assigns it; a host heeds no lower one than it has heard of."""
+    keeps_inputs: bool = False
+    """Whether it tells inputs apart and keeps each while it is served."""
+    quarantined: tuple[str, ...] = ()
+    """Names of inputs it is to refuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +132,8 @@ class Became:
     """The child answers. Times are of the machine-wide monotonic clock."""
 
     received_s: float
+    imported_s: float
+    constructed_s: float
     started_s: float
 
 

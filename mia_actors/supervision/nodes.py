@@ -8,6 +8,7 @@ from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.restart_window import RestartWindow
 from mia_actors.supervision.siblings import Siblings
 from mia_actors.supervision.spec import ChildSpec, Restart, SupervisorSpec
+from mia_actors.supervision.suspects import Suspects
 
 
 class NodeState(StrEnum):
@@ -92,7 +93,13 @@ class ChildNode:
     """In a row, without a stable time between them: how far its backoff has grown."""
     up_since_s: float | None = None
     deaths: Deaths = field(default_factory=Deaths)
+    suspects: Suspects = field(default_factory=Suspects)
+    poison: str = ""
+    """The input because of which its supervisor is to give up instead of restarting it."""
     start_overdue: bool = False
+    armed: bool = False
+    """In this life."""
+    arm_overdue: bool = False
     last_exit: ExitReason | None = None
     last_cause: str = ""
     call: PendingCall | None = None
@@ -147,6 +154,10 @@ class SupervisorNode:
     not_before_s: float = 0.0
     left_out: "Node | None" = None
     """The one that a group restart does not start, because a call stopped it while the group waited for it."""
+    becoming: SupervisorSpec | None = None
+    """What a reload makes of it once those that go or change are down."""
+    to_start: set[str] = field(default_factory=set)
+    """Names of those that are to be started then."""
     coming_up: bool = False
     """Its own supervisor waits to hear whether it came up."""
     cause: str = ""

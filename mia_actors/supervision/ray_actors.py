@@ -1,10 +1,16 @@
 """How our actors are made: detached, named, on one node, never restarted by Ray."""
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+WORKER_EXIT = re.compile(
+    r"Worker exit type: (?P<kind>\w+) Worker exit detail: (?P<detail>.*?)(?= Some common| There are|$)",
+    re.DOTALL,
+)
 
 
 def unrestarted_actor(actor_class: type[Any], lanes: dict[str, int]) -> Any:
@@ -36,3 +42,13 @@ def when_done(pending: Any, tell: Callable[[Any, BaseException | None], None]) -
         tell(None if error is not None else future.result(), error)
 
     pending.future().add_done_callback(called)
+
+
+def cause_of(error: BaseException) -> str:
+    """What Ray says of a death, without its list of guesses."""
+    text = str(error)
+    found = WORKER_EXIT.search(text)
+    if found is not None:
+        return f"process died ({found['kind']}: {found['detail'].strip()})"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,9 +1,14 @@
-"""How children and drivers ask a child by name, across its deaths."""
+"""How children and drivers ask a child by name, across its deaths.
+
+A caller learns of the death of whom it asks from the kernel where both are on one machine, some ten milliseconds
+before Ray tells it.
+"""
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import ray
@@ -11,6 +16,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutErro
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError, TargetUnavailable
+from mia_actors.supervision.lifetimes import Lifetime, Lifetimes
 from mia_actors.supervision.messages import (
     Call,
     Reply,
@@ -22,52 +28,42 @@ from mia_actors.supervision.messages import (
 )
 from mia_actors.telemetry.tracing import current_carrier
 
-RESOLVE_SLICE_S = 2.0
-"""Longest wait in the supervisor for one question where a child is; asked again until the caller's limit."""
-RESOLVE_GRACE_S = 5.0
-"""Beyond its own wait the supervisor must answer within this."""
+QUICK_S = 0.005
+"""Ray's own wait is the cheapest, but hears of a death late: it is used as long as most answers take."""
 
 
 class Router(Protocol):
     """Whoever knows where children live: the supervisor."""
 
-    def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
-        """The incarnation after `newer_than`, waited for at most `timeout_s`."""
+    def resolve(self, child_id: str, newer_than: int, timeout_s: float, *, early: bool) -> Resolution:
+        """The incarnation after `newer_than`, waited for at most `timeout_s`; `early` also while it starts."""
         ...
-
-
-class SupervisorRouter:
-    """Asks the supervisor actor, and after its death its successor, once it is told of it. Thread-safe."""
-
-    def __init__(self, supervisor: Any) -> None:
-        self._supervisor = supervisor
-        self._changed = threading.Condition()
-
-    def point_to(self, supervisor: Any) -> None:
-        """From now on this one is asked."""
-        with self._changed:
-            self._supervisor = supervisor
-            self._changed.notify_all()
-
-    def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
-        """See `Router`; while there is no supervisor to ask, no child is known to be up."""
-        wait_s = min(timeout_s, RESOLVE_SLICE_S)
-        supervisor = self._supervisor
-        try:
-            answer: Resolution = ray.get(
-                supervisor.resolve.remote(child_id, newer_than, wait_s), timeout=wait_s + RESOLVE_GRACE_S
-            )
-        except (ActorDiedError, ActorUnavailableError, GetTimeoutError):
-            with self._changed:
-                self._changed.wait_for(lambda: self._supervisor is not supervisor, wait_s)
-            return Resolution(whereabouts=Whereabouts.COMING)
-        return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
     host: Any
     incarnation: int
+    lifetime: Lifetime | None
+    """Of its process, where that is on this machine."""
+
+
+@cache
+def _lifetimes() -> Lifetimes:
+    """Those that refs of this process watch."""
+    return Lifetimes()
+
+
+@cache
+def _own_node() -> str:
+    return str(ray.get_runtime_context().get_node_id()) if ray.is_initialized() else ""
+
+
+def _lifetime_of(found: Resolution) -> Lifetime | None:
+    """None where only Ray can tell of a death."""
+    if found.process is None or not found.node_id or found.node_id != _own_node():
+        return None
+    return _lifetimes().of(found.process)
 
 
 class Ref:
@@ -119,14 +115,17 @@ class Ref:
     def find(self, *, newer_than: int, fresh: bool, wait_s: float) -> _Target | None:
         """The living incarnation after `newer_than`; None when there is none yet after `wait_s`.
 
-        `fresh` asks the supervisor even where a handle is known.
+        `fresh` asks the supervisor even where a handle is known, and waits until the child has started;
+        otherwise it is asked while it starts, and answers as soon as it can.
         """
         known = self._target
         if known is not None and known.incarnation > newer_than and not fresh:
             return known
-        found = self._router.resolve(self.child_id, newer_than, wait_s)
-        if found.whereabouts is Whereabouts.UP:
-            self._target = _Target(host=found.host, incarnation=found.incarnation)
+        found = self._router.resolve(self.child_id, newer_than, wait_s, early=not fresh)
+        if found.whereabouts in {Whereabouts.UP, Whereabouts.STARTING}:
+            self._target = _Target(
+                host=found.host, incarnation=found.incarnation, lifetime=_lifetime_of(found)
+            )
             return self._target
         if found.whereabouts is Whereabouts.GONE:
             raise TargetUnavailable(f"{self.child_id} is down and nothing will start it")
@@ -154,19 +153,20 @@ class Answer:
     ) -> None:
         self._ref = ref
         self._method = method
-        self._args = args
+        self._args = packed(args)
         self._repeatable = repeatable
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
         self._carrier = current_carrier()
         self._pending: Any = None
+        self._lifetime: Lifetime | None = None
         self._tried = 0  # the incarnation the call was last sent to
 
     def send(self, *, wait_s: float) -> None:
         """Sends the call if the child is up within `wait_s`."""
         target = self._ref.find(newer_than=self._tried, fresh=not self._repeatable, wait_s=wait_s)
         if target is not None:
-            self._tried = target.incarnation
+            self._tried, self._lifetime = target.incarnation, target.lifetime
             call = Call(method=self._method, args=self._args, carrier=self._carrier, sent_s=self._ref.now_s())
             self._pending = target.host.work.remote(packed(call))
 
@@ -194,7 +194,7 @@ class Answer:
     def _received(self, timeout_s: float) -> Reply | None:
         """The reply; None when the target died and the call may be made again."""
         try:
-            reply: Reply = unpacked(ray.get(self._pending, timeout=timeout_s))
+            data = self._data(timeout_s)
         except RayTaskError:  # may pose as any error the method raised, those below included
             raise
         except GetTimeoutError as error:
@@ -209,4 +209,30 @@ class Answer:
             raise TargetUnavailable(
                 f"{self._ref.child_id} died during {self._method}; not known whether it was carried out"
             ) from error
+        if data is None:
+            return None
+        reply: Reply = unpacked(data)
         return reply
+
+    def _data(self, timeout_s: float) -> bytes | None:
+        """The packed reply; None when the kernel told of the target's death first and the call is repeatable.
+
+        Raises:
+            GetTimeoutError: there is none yet.
+            ActorDiedError, ActorUnavailableError, RayTaskError: as Ray has it.
+        """
+        lifetime = self._lifetime
+        if lifetime is None or not self._repeatable:
+            return self._got(timeout_s)
+        if timeout_s > QUICK_S:
+            with suppress(GetTimeoutError):
+                return self._got(QUICK_S)
+        settled = threading.Event()
+        with lifetime.sets(settled):
+            self._pending.future().add_done_callback(lambda _: settled.set())
+            settled.wait(max(0.0, timeout_s - QUICK_S))
+        return None if lifetime.ended else self._got(0)
+
+    def _got(self, timeout_s: float) -> bytes:
+        data: bytes = ray.get(self._pending, timeout=timeout_s)
+        return data

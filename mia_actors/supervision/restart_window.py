@@ -37,6 +37,10 @@ class RestartWindow:
         """Takes up the count of somebody else."""
         self._stamps_s = deque(stamps_s)
 
+    def resize(self, intensity: int, period_s: float) -> None:
+        """Other limits from now on; restarts so far count by them."""
+        self._intensity, self._period_s = intensity, period_s
+
     def clear(self) -> None:
         """A new life of the supervisor starts without a past."""
         self._stamps_s.clear()

@@ -45,6 +45,10 @@ class ChildView:
     """How often it ended without being asked to, by reason, over the whole session."""
     last_causes: tuple[str, ...] = ()
     """Of the last of them, the newest last."""
+    quarantined: tuple[str, ...] = ()
+    """Inputs it refuses because it died of them too often."""
+    armed: bool | None = None
+    """Whether it has said so in this life; None for one that need not."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The specification of a tree: data, checked before anything starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -14,8 +14,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from mia_actors.supervision.contradictions import contradiction
 from mia_actors.supervision.dependencies import cycle_of
 
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
@@ -67,6 +67,15 @@ class OnBudgetSpent(StrEnum):
     """Stops its children and stays down, also when it cannot start; its siblings are not touched."""
 
 
+class Fault(StrEnum):
+    """What a chaos session may do to a child's process."""
+
+    KILL = "kill"
+    """SIGKILL."""
+    HANG = "hang"
+    """SIGSTOP."""
+
+
 class Standby(StrEnum):
     """Where the process of a restarted child comes from."""
 
@@ -97,8 +106,30 @@ class Backoff(BaseModel):
     @model_validator(mode="after")
     def _grows(self) -> Self:
         if self.first_s > self.max_s:
-            raise PydanticCustomError("backoff", "first_s is more than max_s")
+            raise contradiction(
+                f"first_s {self.first_s:g} is more than max_s {self.max_s:g}",
+                place=["first_s"],
+                allowed="at most max_s",
+            )
         return self
+
+
+class Poisoned(StrEnum):
+    """What follows when an input has killed its child too often."""
+
+    SKIP = "skip"
+    """The child refuses it from then on, and serves all others."""
+    GIVE_UP = "give_up"
+    """Its supervisor does what `on_budget_spent` says."""
+
+
+class Quarantine(BaseModel):
+    """What to do about an input that kills whoever serves it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: int = Field(default=3, ge=1, le=100, description="Deaths with one input in hand that are enough.")
+    then: Poisoned = Field(default=Poisoned.SKIP, description="What follows the last of them.")
 
 
 class ChildSpec(BaseModel):
@@ -117,6 +148,12 @@ class ChildSpec(BaseModel):
     )
     start_within_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds it may take to start before it is killed."
+    )
+    armed_within_s: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=3600,
+        description="Seconds from its start in which it must say that it is armed; null: it is when it has started.",
     )
     alive_within_s: float | None = Field(
         default=5.0,
@@ -146,6 +183,10 @@ class ChildSpec(BaseModel):
         max_length=32,
         description="Causes of death no restart helps against, * is any text: its supervisor gives up at once.",
     )
+    quarantine: Quarantine | None = Field(
+        default=None,
+        description="What to do about inputs it dies of; null: they are neither told apart nor kept.",
+    )
     depends_on: tuple[ChildName, ...] = Field(
         default=(),
         max_length=256,
@@ -154,6 +195,10 @@ class ChildSpec(BaseModel):
     restart_with_dependants: bool = Field(
         default=False,
         description="Whether one_for_one restarts with it all that depend on it, directly or not.",
+    )
+
+    faults: tuple[Fault, ...] = Field(
+        default=(Fault.KILL, Fault.HANG), description="What a chaos session may do to it."
     )
 
     @model_validator(mode="after")
@@ -228,10 +273,10 @@ class SupervisorSpec(BaseModel):
         seen = {self.id}
         for place, spec in self._below(()):
             if spec.id in seen:
-                raise PydanticCustomError(
-                    "duplicate_child_id",
-                    "{name} is used twice",
-                    {"name": repr(spec.id), "place": [*place, "id"]},
+                raise contradiction(
+                    f"{spec.id!r} is used twice",
+                    place=[*place, "id"],
+                    allowed="ids unique in the whole tree",
                 )
             seen.add(spec.id)
         return self
@@ -239,8 +284,8 @@ class SupervisorSpec(BaseModel):
     @model_validator(mode="after")
     def _may_be_significant(self) -> Self:
         _check_significance(self)
-        for spec in self.children:
-            self.check_member(spec)
+        for index, spec in enumerate(self.children):
+            self.check_member(spec, place=["children", index])
         return self
 
     @model_validator(mode="after")
@@ -249,25 +294,17 @@ class SupervisorSpec(BaseModel):
         for index, spec in enumerate(self.children):
             for number, name in enumerate(spec.depends_on):
                 if name not in names:
-                    raise PydanticCustomError(
-                        "unknown_dependency",
-                        "{name} depends on {other}, which is no child of {supervisor}",
-                        {
-                            "name": repr(spec.id),
-                            "other": repr(name),
-                            "supervisor": repr(self.id),
-                            "place": ["children", index, "depends_on", number],
-                        },
+                    raise contradiction(
+                        f"{spec.id!r} depends on {name!r}, which is no child of {self.id!r}",
+                        place=["children", index, "depends_on", number],
+                        allowed="ids of other children of the same supervisor",
                     )
         cycle = cycle_of(self.children)
         if cycle:
-            raise PydanticCustomError(
-                "dependency_cycle",
-                "{cycle} is a cycle",
-                {
-                    "cycle": " -> ".join(cycle),
-                    "place": ["children", names.index(cycle[0]), "depends_on"],
-                },
+            raise contradiction(
+                f"{' -> '.join(cycle)} is a cycle",
+                place=["children", names.index(cycle[0]), "depends_on"],
+                allowed="dependencies that leave an order to start in",
             )
         return self
 
@@ -275,12 +312,25 @@ class SupervisorSpec(BaseModel):
     def _template_is_one_child(self) -> Self:
         if self.strategy is not Strategy.SIMPLE_ONE_FOR_ONE:
             if self.max_children is not None:
-                raise PydanticCustomError("template", "max_children is of simple_one_for_one only")
+                raise contradiction(
+                    f"{self.id!r} is {self.strategy} and has max_children",
+                    place=["max_children"],
+                    allowed="null, or the strategy simple_one_for_one",
+                )
             return self
         if len(self.children) != 1 or not isinstance(self.children[0], ChildSpec):
-            raise PydanticCustomError("template", "simple_one_for_one has exactly one child, its template")
+            raise contradiction(
+                f"{self.id!r} is simple_one_for_one and cannot have "
+                f"{', '.join(spec.id for spec in self.children) or 'nothing'} as its template",
+                place=["children"],
+                allowed="exactly one child that is no supervisor",
+            )
         if self.auto_shutdown is not AutoShutdown.NEVER:
-            raise PydanticCustomError("template", "simple_one_for_one has no auto_shutdown")
+            raise contradiction(
+                f"{self.id!r} is simple_one_for_one and has auto_shutdown: {self.auto_shutdown}",
+                place=["auto_shutdown"],
+                allowed="never",
+            )
         return self
 
     @property
@@ -289,15 +339,17 @@ class SupervisorSpec(BaseModel):
         only = self.children[0] if self.strategy is Strategy.SIMPLE_ONE_FOR_ONE else None
         return only if isinstance(only, ChildSpec) else None
 
-    def check_member(self, spec: "ChildSpec | SupervisorSpec") -> None:
-        """Whether a child may belong to this supervisor.
+    def check_member(self, spec: "ChildSpec | SupervisorSpec", place: Sequence[str | int] = ()) -> None:
+        """Whether a child may belong to this supervisor, in which it stands at `place`.
 
         Raises:
             PydanticCustomError: a significant child under `auto_shutdown: never`.
         """
         if spec.significant and self.auto_shutdown is AutoShutdown.NEVER:
-            raise PydanticCustomError(
-                "significant", "{name} is significant and auto_shutdown is never", {"name": repr(spec.id)}
+            raise contradiction(
+                f"{spec.id!r} is significant and auto_shutdown of {self.id!r} is never",
+                place=[*place, "significant"],
+                allowed="false, or auto_shutdown any_significant or all_significant",
             )
 
     def _below(
@@ -318,7 +370,11 @@ class SupervisorSpec(BaseModel):
 
 def _check_significance(spec: ChildSpec | SupervisorSpec) -> None:
     if spec.significant and spec.restart is Restart.PERMANENT:
-        raise PydanticCustomError("significant", "a permanent child cannot be significant")
+        raise contradiction(
+            f"{spec.id!r} is permanent and significant",
+            place=["significant"],
+            allowed="false, or restart transient or temporary",
+        )
 
 
 class PoolSpec(BaseModel):

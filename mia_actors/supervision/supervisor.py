@@ -18,6 +18,7 @@ messages in and wait for what comes of them.
 
 import heapq
 import itertools
+import math
 import os
 import queue
 import sys
@@ -35,17 +36,18 @@ from mia_actors.supervision.administration import ChildCounts, ChildEntry
 from mia_actors.supervision.child import load_function
 from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.event_log import LoggedEvent
-from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, StopTree
+from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, ReloadCall, StopTree
 from mia_actors.supervision.fleet import Fleet, HostHung, find_hosts
 from mia_actors.supervision.hang_watch import Hang
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
 from mia_actors.supervision.inbox import Launch, Message
-from mia_actors.supervision.messages import HostIdentity, Resolution, Whereabouts
+from mia_actors.supervision.messages import HostIdentity, Resolution, Search, Whereabouts
 from mia_actors.supervision.processes import boot_id, own_process
 from mia_actors.supervision.pulse import PulseAddress, PulseReceiver
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.recorder import Recorder
 from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot, read_tree
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.succession import (
     PREDECESSOR,
     PredecessorWatch,
@@ -64,6 +66,8 @@ RESOLVE_CALLS = 64
 HALT_WITHIN_S = 10.0
 """The halt hook has this long; then the tree is stopped without its answer."""
 TAKEN_OVER = "supervisor.taken_over"
+PUBLISH_AFTER_S = 0.02
+"""The tree is for people; whoever waits for the restarted child comes first."""
 LOOK_EVERY_S = 1.0
 """Without messages the restarts in their windows are counted anew this often."""
 
@@ -100,6 +104,8 @@ class Supervisor:
         self._state = StateFile(directory)
         self._pulses = PulseReceiver(self._clock, self._tell_of_hang)
         self._turned_s = self._clock.monotonic_s()
+        self._publish_s = math.inf
+        """When the tree is to be shown as it is now."""
         self._successor = Successor(launch, epoch=epoch, actor=supervisor_actor)
         context = ray.get_runtime_context()
         self._handle = context.current_actor
@@ -154,11 +160,13 @@ class Supervisor:
     def changes(self, after_version: int, timeout_s: float) -> TreeSnapshot:
         """The tree as soon as it is newer than `after_version`, or as it is after `timeout_s`."""
         with self._changed:
+            if self._publish_s < math.inf:
+                self._publish()
             self._changed.wait_for(lambda: self._version > after_version, timeout_s)
         return self._seen()
 
     @ray.method(concurrency_group="control")
-    def administer(self, call: Call, timeout_s: float) -> CallAnswered | None:
+    def administer(self, call: Call | ReloadCall, timeout_s: float) -> CallAnswered | None:
         """Makes a call on the tree; None when the answer is not known after `timeout_s`, and never will be."""
         number = next(self._numbers)
         with self._changed:
@@ -181,14 +189,20 @@ class Supervisor:
         with self._changed:
             return self._conductor.machine.count_children(supervisor_id)
 
+    @ray.method(concurrency_group="control")
+    def specification(self) -> SupervisorSpec:
+        """The tree as it is specified now."""
+        with self._changed:
+            return self._conductor.machine.spec
+
     @ray.method(concurrency_group="resolve")
-    def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
-        """Where a child lives; waits at most `timeout_s` for an incarnation after `newer_than`."""
+    def resolve(self, search: Search, timeout_s: float) -> Resolution:
+        """Where a child lives; waits at most `timeout_s` for one that will do."""
         found = Resolution(whereabouts=Whereabouts.COMING)
 
         def is_settled() -> bool:
             nonlocal found
-            found = self._conductor.resolve(child_id, newer_than)
+            found = self._conductor.resolve(search)
             return found.whereabouts is not Whereabouts.COMING
 
         with self._changed:
@@ -255,7 +269,7 @@ class Supervisor:
         self._state.write(state.model_copy(update={"epoch": self._epoch}))
         known = last_identities(last) if last is not None else {}
         found = find_hosts(self._launch.name, self._launch.namespace, known)
-        self._conductor.take_over(found, stopping=state.stopping)
+        self._conductor.take_over(found, stopping=state.stopping, reload=state.reload)
         took_ms = round((self._clock.monotonic_s() - began_s) * 1000, 3)
         self._recorder.put(
             LoggedEvent(
@@ -263,7 +277,7 @@ class Supervisor:
                 node=self._launch.tree.id,
                 incarnation=self._epoch,
                 event=TAKEN_OVER,
-                cause=f"epoch {state.epoch} died; {len(self._conductor.playing)} children adopted",
+                cause=f"epoch {state.epoch} died; {len(self._conductor.casting.playing)} children adopted",
                 pid=self._identity.process.pid,
                 start_ms=took_ms,
             )
@@ -308,7 +322,8 @@ class Supervisor:
                 with self._changed:
                     self._conductor.take(message)
                     self._changed.notify_all()
-            if self._inbox.empty() and (message is not None or self._is_outdated()):
+                self._publish_s = min(self._publish_s, self._turned_s + PUBLISH_AFTER_S)
+            if self._turned_s >= self._publish_s or (message is None and self._is_outdated()):
                 self._publish()
         self._successor.end()
         self._publish()
@@ -327,10 +342,11 @@ class Supervisor:
 
     def _next(self) -> Message | None:
         """The next message or due timer; None after a while without any."""
-        wait_s = LOOK_EVERY_S
+        now_s = self._clock.monotonic_s()
+        wait_s = min(LOOK_EVERY_S, max(0.0, self._publish_s - now_s))
         if self._timers:
-            wait_s = min(wait_s, self._timers[0][0] - self._clock.monotonic_s())
-            if wait_s <= 0:
+            wait_s = min(wait_s, self._timers[0][0] - now_s)
+            if wait_s <= 0 and self._timers[0][0] <= now_s:
                 return heapq.heappop(self._timers)[2]
         try:
             return self._inbox.get(timeout=wait_s)
@@ -343,7 +359,7 @@ class Supervisor:
 
     def _view(self) -> SupervisorView:
         conductor = self._conductor
-        return view_of(conductor.machine.root, conductor.playing, self._clock.monotonic_s())
+        return view_of(conductor.machine.root, conductor.casting.playing, self._clock.monotonic_s())
 
     def _is_outdated(self) -> bool:
         """Whether something changed without a message: restarts leave their window, who stands by comes and goes."""
@@ -351,32 +367,34 @@ class Supervisor:
         return seen is None or seen.root != self._view() or seen.standby != self._successor.view()
 
     def _publish(self) -> None:
+        with self._changed:
+            self._publish_s = math.inf
+            self._version += 1
+            self._snapshot = self._look()
+            self._changed.notify_all()
+            self._recorder.put(self._snapshot)
+
+    def _look(self) -> TreeSnapshot:
         conductor, outcome = self._conductor, self._conductor.machine.outcome
         said = None
         if outcome is not None:
             said = f"gave up: {outcome.cause}" if outcome.gave_up else "stopped"
-        with self._changed:
-            self._version += 1
-            self._snapshot = TreeSnapshot(
-                version=self._version,
-                time_ns=self._clock.now_ns(),
-                boot_id=boot_id(),
-                namespace=self._launch.namespace,
-                supervisor=process_view(self._identity),
-                epoch=self._epoch,
-                standby=self._successor.view(),
-                root=self._view(),
-                spares=tuple(
-                    process_view(host.identity)
-                    for host in conductor.fleet.spares()
-                    if host.identity is not None
-                ),
-                hosts_coming=conductor.fleet.coming(),
-                halt_requested=conductor.halt_requested,
-                outcome=said,
-            )
-            self._changed.notify_all()
-        self._recorder.put(self._snapshot)
+        return TreeSnapshot(
+            version=self._version,
+            time_ns=self._clock.now_ns(),
+            boot_id=boot_id(),
+            namespace=self._launch.namespace,
+            supervisor=process_view(self._identity),
+            epoch=self._epoch,
+            standby=self._successor.view(),
+            root=self._view(),
+            spares=tuple(
+                process_view(host.identity) for host in conductor.fleet.spares() if host.identity is not None
+            ),
+            hosts_coming=conductor.fleet.coming(),
+            halt_requested=conductor.halt_requested,
+            outcome=said,
+        )
 
     def _seen(self) -> TreeSnapshot:
         with self._changed:

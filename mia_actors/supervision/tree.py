@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from mia_actors.supervision.dependencies import reachable, start_order
 from mia_actors.supervision.events import Effect, ExitReason, Fact, Report
-from mia_actors.supervision.nodes import ChildNode, Node, NodeState, SupervisorNode
+from mia_actors.supervision.nodes import ALIVE, ChildNode, Node, NodeState, SupervisorNode
+from mia_actors.supervision.reload import LevelPlan, plan_level
 from mia_actors.supervision.restart_window import RestartWindow
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 
@@ -16,9 +17,13 @@ class Tree:
         self.nodes: dict[str, Node] = {}
         self.effects: list[Effect] = []
         self.now_s = 0.0
-        self._lives_forgotten = 0
+        self.lives_forgotten = 0
         """No node that was forgotten had more lives: a new one of its name begins after them."""
         self._tickets = 0
+        self.reloaded = False
+        """It is no longer what it was built from."""
+        self.target: SupervisorSpec | None = None
+        """What the newest reload makes of it."""
         self.root = self._supervisor(spec, None, added=False)
 
     def report(self, fact: Fact, node: Node, *, reason: ExitReason | None = None, cause: str = "") -> None:
@@ -62,6 +67,56 @@ class Tree:
             node.parent.children.remove(node)
             self._forget_names(node)
 
+    def become(self, supervisor: SupervisorNode, spec: SupervisorSpec) -> None:
+        """Makes a supervisor what `spec` says; whoever goes or is made anew is down.
+
+        Children that stay keep their lives, whoever was added by calls stays after all others, and nested
+        supervisors that stay keep what they have: they are made what they are to be by calls of their own.
+        """
+        self.reloaded = True
+        self.report(Fact.SUPERVISOR_RELOADED, supervisor)
+        if spec.template is not None:
+            supervisor.spec, supervisor.restart = spec, spec.restart
+            supervisor.window.resize(spec.intensity, spec.period_s)
+            return
+        plan = plan_level(spec_of(supervisor), spec)
+        known = {node.node_id: node for node in supervisor.listed}
+        by_calls = [node for node in supervisor.children if node.added]
+        for name in plan.removed:
+            self._forget_names(known[name])
+        listed = [
+            self._turned(known.get(below.id), below, supervisor, plan) for below in start_order(spec.children)
+        ]
+        supervisor.spec, supervisor.restart, supervisor.listed = spec, spec.restart, tuple(listed)
+        supervisor.window.resize(spec.intensity, spec.period_s)
+        supervisor.children.clear()
+        supervisor.dependants.clear()
+        supervisor.significant.clear()
+        for node in (*listed, *by_calls):
+            supervisor.children.add(node)
+            _note_dependencies(supervisor, node)
+            if node.spec.significant and node.state in ALIVE:
+                supervisor.significant[node.node_id] = node
+        supervisor.ended_significant = [
+            node for node in supervisor.ended_significant if supervisor.children.get(node.node_id) is node
+        ]
+
+    def _turned(
+        self, node: Node | None, spec: ChildSpec | SupervisorSpec, parent: SupervisorNode, plan: LevelPlan
+    ) -> Node:
+        """A listed child as its specification wants it from now on."""
+        if node is not None and isinstance(node, ChildNode) and isinstance(spec, ChildSpec):
+            node.spec, node.restart = spec, spec.restart
+            return node
+        if node is not None and spec.id not in plan.restarted:
+            return node
+        if node is not None:
+            self._forget_names(node)
+        fresh = self._node(spec, parent, added=False)
+        if node is not None and node.held:
+            fresh.held, fresh.state = True, NodeState.HELD
+        return fresh
+
     def reset(self, supervisor: SupervisorNode) -> None:
         """As its specification lists it, all down or held: what a supervisor that starts begins with."""
         for node in supervisor.children:
@@ -87,8 +142,8 @@ class Tree:
             parent=parent,
             restart=spec.restart,
             added=added,
-            lives_before=self._lives_forgotten,
-            incarnation=self._lives_forgotten,
+            lives_before=self.lives_forgotten,
+            incarnation=self.lives_forgotten,
         )
         self.nodes[spec.id] = node
         return node
@@ -117,13 +172,23 @@ class Tree:
             if self.nodes.get(one.node_id) is one:
                 del self.nodes[one.node_id]
                 if isinstance(one, ChildNode):
-                    self._lives_forgotten = max(self._lives_forgotten, one.incarnation)
+                    self.lives_forgotten = max(self.lives_forgotten, one.incarnation)
 
     def _reinstate(self, node: Node) -> None:
         for one in _all(node):
             self.nodes[one.node_id] = one
             if isinstance(one, ChildNode):
-                one.incarnation = max(one.incarnation, self._lives_forgotten)
+                one.incarnation = max(one.incarnation, self.lives_forgotten)
+
+
+def spec_of(supervisor: SupervisorNode) -> SupervisorSpec:
+    """The specification of a supervisor and all below it as they are now, without what calls added."""
+    if supervisor.spec.template is not None:
+        return supervisor.spec
+    children = tuple(
+        spec_of(node) if isinstance(node, SupervisorNode) else node.spec for node in supervisor.listed
+    )
+    return supervisor.spec.model_copy(update={"children": children})
 
 
 def _note_dependencies(supervisor: SupervisorNode, node: Node) -> None:

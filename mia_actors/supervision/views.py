@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mia_actors.supervision.fleet import Host
 from mia_actors.supervision.messages import HostIdentity
-from mia_actors.supervision.nodes import ChildNode, SupervisorNode
+from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode
 from mia_actors.supervision.snapshot import ChildView, ProcessView, SupervisorView
 
 
@@ -51,4 +51,6 @@ def _child_view(node: ChildNode, host: Host | None) -> ChildView:
         last_cause=node.last_cause,
         deaths={reason.value: count for reason, count in node.deaths.counts.items()},
         last_causes=node.deaths.last_causes,
+        quarantined=node.suspects.quarantined,
+        armed=None if node.spec.armed_within_s is None else node.armed and node.state is NodeState.UP,
     )

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from mia_actors.core.errors import InvariantViolated
 from mia_actors.supervision.events import (
+    ArmOverdue,
     Call,
     CallAnswered,
     CallHalt,
@@ -20,7 +21,9 @@ from mia_actors.supervision.events import (
     ExitReason,
     Fact,
     HaltHandled,
+    KeepInput,
     KillChild,
+    ReloadCall,
     Report,
     SetTimer,
     StartChild,
@@ -99,7 +102,7 @@ class VirtualWorld:
         self.exit(child_id)
         self.settle()
 
-    def ask(self, call: Call) -> CallAnswered:
+    def ask(self, call: Call | ReloadCall) -> CallAnswered:
         """Makes a call on the tree, until nothing is under way.
 
         Raises:
@@ -145,11 +148,18 @@ class VirtualWorld:
         heapq.heappush(self._due, (self.now_s + after_s, next(self._number), event))
 
     def settle(self) -> None:
-        """Until nothing is under way; timers that no longer matter do not move the clock."""
+        """Until nothing is under way; timers that no longer matter do not move the clock.
+
+        A child that is up and not armed yet is at rest.
+        """
+        arming: list[tuple[float, int, Event]] = []
         for _ in range(EVENTS_UNTIL_REST_MAX):
             if not self._due:
+                self._due = arming
                 return
-            if self._is_stale(self._due[0][2]):
+            if isinstance(self._due[0][2], ArmOverdue):
+                heapq.heappush(arming, heapq.heappop(self._due))
+            elif self._is_stale(self._due[0][2]):
                 heapq.heappop(self._due)
             else:
                 self.step()
@@ -185,6 +195,8 @@ class VirtualWorld:
             case CallHalt():
                 if self.answer_halt:
                     self.post(HaltHandled(supervisor_id=effect.supervisor_id), self._delay_s())
+            case KeepInput():
+                pass
             case CallAnswered():
                 self._keep_answer(effect)
             case Report():

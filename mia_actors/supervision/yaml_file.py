@@ -14,8 +14,9 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from mia_actors.core.errors import ConfigError
-from mia_actors.supervision.child import load_class, parse_settings, settings_model
-from mia_actors.supervision.spec import SupervisorSpec
+from mia_actors.supervision.child import is_module, load_class, parse_settings, settings_model
+from mia_actors.supervision.contradictions import CONTRADICTION
+from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -41,13 +42,6 @@ SAID_BY_BOUND = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
-
-SAID_OF_PLACES = {
-    "duplicate_child_id": "ids unique in the whole tree",
-    "unknown_dependency": "ids of other children of the same supervisor",
-    "dependency_cycle": "dependencies that leave an order to start in",
-}
-"""What is wrong with more than one value; its context tells the place below that of the error."""
 
 
 class _Findings:
@@ -134,6 +128,21 @@ def validate_children(document: YamlDocument[Any], tree: SupervisorSpec, *, key:
     findings.raise_if_any()
 
 
+def validate_pool(document: YamlDocument[Any], pool: PoolSpec, *, key: str) -> None:
+    """Looks for the modules that spares are to import; `key` is where `pool` stands in the document.
+
+    Raises:
+        ConfigError: one line for each that is not there, as `load_yaml`.
+    """
+    findings = _Findings(document.path, document.lines)
+    for index, name in enumerate(pool.preload):
+        if not is_module(name):
+            findings.add(
+                (key, "preload", index), f"there is no module {name!r}; allowed: modules of Python's path"
+            )
+    findings.raise_if_any()
+
+
 def _plain(
     node: yaml.Node,
     place: Place,
@@ -185,7 +194,7 @@ def _scalar(node: yaml.Node, place: Place, findings: _Findings) -> Hashable:
 def _add_errors(findings: _Findings, error: ValidationError, model: type[BaseModel], *, at: Place) -> None:
     for detail in error.errors(include_url=False):
         place = tuple(part for part in detail["loc"] if not _is_tag(part))
-        if detail["type"] in SAID_OF_PLACES:
+        if detail["type"] == CONTRADICTION:
             place = (*place, *detail["ctx"]["place"])
         if detail["type"] == "missing":
             findings.add(at + place, _said_missing(model, detail["loc"]))
@@ -207,8 +216,8 @@ def _said(detail: ErrorDetails, model: type[BaseModel]) -> str:
     elif kind in SAID_BY_BOUND:
         name, words = SAID_BY_BOUND[kind]
         said = f"{given} is out of range; allowed: {words} {context[name]}{described}"
-    elif kind in SAID_OF_PLACES:
-        said = f"{detail['msg']}; allowed: {SAID_OF_PLACES[kind]}"
+    elif kind == CONTRADICTION:
+        said = f"{context['said']}; allowed: {context['allowed']}"
     elif kind == "string_pattern_mismatch":
         said = f"{given} is not allowed; allowed: text like {context['pattern']}{described}"
     else:

@@ -7,6 +7,7 @@ bounded queue: a full queue drops spans, a slow exporter delays nobody.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from opentelemetry import context as otel_context
@@ -32,6 +33,12 @@ INTERNAL = SpanKind.INTERNAL
 _PROVIDERS: list[TracerProvider] = []
 
 
+@cache
+def common_resource() -> Resource:
+    """What every process says of itself; found once, which takes a millisecond, so ask for it ahead of need."""
+    return Resource.create()
+
+
 def configure_tracing(*, service: str, store: Path | None, resource: Mapping[str, str] | None = None) -> None:
     """Starts exporting this process's spans: to the embedded store, and to OTLP where variables ask for it.
 
@@ -40,7 +47,8 @@ def configure_tracing(*, service: str, store: Path | None, resource: Mapping[str
     """
     if _PROVIDERS or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return
-    provider = TracerProvider(resource=Resource.create({"service.name": service, **(resource or {})}))
+    own = Resource({"service.name": service, **(resource or {})})
+    provider = TracerProvider(resource=common_resource().merge(own))
     if store is not None:
         provider.add_span_processor(_batched(SqliteSpanExporter(store)))
     if _otlp_wanted():

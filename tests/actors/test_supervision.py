@@ -62,7 +62,8 @@ def test_a_killed_child_is_replaced_from_the_pool_and_the_pool_is_refilled(
     logged = eventually(lambda: [event for _, event in read_events(tmp_path) if event.incarnation == 2])
     assert [event.event for event in logged] == ["child.started"]
     assert logged[0].pid == spare.pid
-    assert None not in (logged[0].decide_ms, logged[0].promote_ms, logged[0].start_ms)
+    phases = [name for name, _ in logged[0].phases]
+    assert phases == ["decide", "promote", "import", "construct", "start"]
     exited = [event for _, event in read_events(tmp_path) if event.event == "child.exited"]
     assert [(event.node, event.reason, event.cause) for event in exited] == [
         ("a", "killed", "killed by hand")
@@ -84,6 +85,8 @@ def test_without_spares_a_new_process_is_started(
     assert exited[0].reason == "crash"
     assert exited[0].cause.startswith("process died")
     assert exited[0].detect_ms is None
+    second = eventually(lambda: [event for _, event in read_events(tmp_path) if event.incarnation == 2])[0]
+    assert [name for name, _ in second.phases][:3] == ["decide", "spawn", "promote"]
 
 
 def test_a_cold_child_leaves_the_spare_to_others(
@@ -247,13 +250,45 @@ def test_a_restart_that_fails_is_tried_again_within_the_budget(
     assert system.failed is None
 
 
-def test_a_start_that_hangs_is_killed_when_its_time_is_up(
-    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path
+@pytest.mark.parametrize(("where", "line"), [("construct", "__init__"), ("start", "start")])
+def test_a_start_that_hangs_is_killed_when_its_time_is_up_and_tells_where_it_hung(
+    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path, eventually: Eventually, where: str, line: str
 ) -> None:
-    hanging = {"id": "b", "start_within_s": 0.5, "settings": {"start_takes_s": 60}}
+    hanging = {"id": "b", "start_within_s": 0.5, "settings": {f"{where}_takes_s": 60}}
     system = start_system(tree_of("a", hanging), up=False)
     with pytest.raises(PermanentError, match=r"b did not start: did not start within 0\.5 s"):
         system.wait_up(60)
+    failed = eventually(
+        lambda: [one for _, one in read_events(tmp_path) if one.event == "child.start_failed"]
+    )
+    assert 'supervised_children.py", line' in failed[0].traceback
+    assert f"in {line}" in failed[0].traceback
+
+
+@pytest.mark.parametrize("where", ["construct", "start"])
+def test_a_start_in_which_the_process_exits_has_failed(
+    start_system: StartSystem, tree_of: TreeOf, where: str
+) -> None:
+    system = start_system(tree_of("a", {"id": "b", "settings": {"exit_in": where}}), up=False)
+    with pytest.raises(PermanentError, match="b did not start: process died"):
+        system.wait_up(60)
+
+
+def test_a_child_that_is_not_armed_in_time_is_started_anew(
+    start_system: StartSystem, tree_of: TreeOf, tmp_path: Path, eventually: Eventually
+) -> None:
+    late = {"id": "late", "armed_within_s": 0.5, "settings": {"arms_after_s": None}}
+    soon = {"id": "soon", "armed_within_s": 30, "settings": {"arms_after_s": 0.1}}
+    system = start_system(tree_of(late, soon, intensity=1000))
+    eventually(lambda: incarnations(system)["late"] >= 2)
+    assert incarnations(system)["soon"] == 1
+    assert [child.armed for child in system.tree().children] == [False, True]
+    exited = eventually(lambda: [one for _, one in read_events(tmp_path) if one.event == "child.exited"])
+    assert {(one.node, one.cause) for one in exited} == {("late", "was not armed within 0.5 s")}
+    armed = [one for _, one in read_events(tmp_path) if one.event == "child.armed"]
+    assert [one.node for one in armed] == ["soon"]
+    assert armed[0].armed_ms is not None
+    assert armed[0].armed_ms >= 100
 
 
 def test_a_tree_that_is_not_up_in_time_says_what_it_waits_for(
@@ -272,7 +307,7 @@ def test_when_nobody_can_take_over_everything_is_ended(
     system = start_system(tree_of("a", "b"), hosts=1)
     eventually(lambda: system.tree().spares and system.tree().standby)
     tree = system.tree()
-    (tmp_path / "supervisor_state.json").write_text("no longer what it was")
+    (tmp_path / "supervisor_state.jsonl").write_text("no longer what it was\n")
     os.kill(tree.supervisor.pid, signal.SIGKILL)
     assert "nobody took over" in eventually(lambda: system.failed, 60)
     assert all_gone(tree)
@@ -350,6 +385,7 @@ def test_a_restart_leaves_its_window_in_the_tree_file_too(
     assert system.ref("a").ask("who")[0] == 2
     assert system.tree().root.restarts_in_window == 1
     eventually(lambda: (tree := read_tree(tmp_path)) and tree.root.restarts_in_window == 0)
+    eventually(lambda: (now := system.tree()).hosts_coming == 0 and now.standby is not None)
     version = system.tree().version
     CLOCK.sleep_s(1.5)
     assert system.tree().version <= version + 1, "an idle tree is not written again and again"

@@ -1,6 +1,7 @@
 """A market of its own for each test of the gateway."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ def open_market() -> Iterator[Callable[..., Market]]:
     """Opens markets and closes them after the test."""
     opened: list[Market] = []
 
-    def make(*arguments: str, tape: str = "synthetic:7", cycles: int = 4) -> Market:
-        opened.append(Market(*arguments, tape=tape, cycles=cycles))
+    def make(*arguments: str, **more: Any) -> Market:
+        opened.append(Market(*arguments, **more))
         return opened[-1]
 
     yield make

@@ -28,6 +28,8 @@ from mia_actors.core.session import BrokerMode, Connection, SessionInfo
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.process import GatewayProcess
 from mia_actors.exchange.tape import TapeSelection, load_tape
+from mia_actors.guardian.core import TradingState
+from mia_actors.guardian.latch import Latch
 from mia_actors.store.market_journal import MarketJournal
 from mia_actors.supervision.activity import Activity
 
@@ -54,6 +56,9 @@ class FakeContext:
         self.crash_seen = threading.Event()
         activity = Activity(self.clock)
         self.loop, self.progress = activity.doing, activity.progress
+
+    def armed(self) -> None:
+        """Nobody waits for it here."""
 
     def crash(self, error: BaseException) -> None:
         """The process would end here."""
@@ -85,6 +90,7 @@ class Market:
             control_port=self.gateway.control_port,
             connections=(("trading", connection),),
         )
+        self.latch = Latch.open(folder)
         self.brokers: list[Broker] = []
         self.contexts: list[FakeContext] = []
 
@@ -112,6 +118,7 @@ class Market:
         self.guardian.close()
         self.cycle.close()
         self.gateway.stop()
+        self.latch.close()
 
 
 @pytest.fixture
@@ -188,6 +195,7 @@ def _permit(*, epoch: int = 1, ttl_s: float = 60.0, limit: int = 1, incarnation:
         epoch=epoch,
         executor_incarnation=incarnation,
         as_of_ns=0,
+        granted_monotonic_ns=round(SystemClock().monotonic_s() * NS_PER_S),
         expires_monotonic_ns=round((SystemClock().monotonic_s() + ttl_s) * NS_PER_S),
         position_contracts_max=limit,
     )
@@ -387,6 +395,21 @@ def test_an_entry_without_a_permit_never_reaches_the_broker(market: Market) -> N
     with pytest.raises(OrderRejected, match="position_limit"):
         broker.place(group, _permit(limit=0))
     assert broker.snapshot().orders == ()
+
+
+def test_a_permit_of_before_a_halt_is_void_the_moment_the_halt_is_latched(market: Market) -> None:
+    """Nobody tells the broker actor: it looks. What reduces the position is not asked."""
+    broker = market.broker()
+    market.control.start()
+    permit = _permit(epoch=market.latch.epoch())
+    broker.place(_bracket(market, market.first_start_ns, NEAR_TICKS), permit)
+    market.show(2)
+    market.latch.lower(TradingState.HALTED, reason="enough", who="test", at_ns=0)
+    later_ns = market.first_start_ns + SMALL_NS
+    with pytest.raises(PermitStale, match="permit_fenced"):
+        broker.place(_bracket(market, later_ns, NEAR_TICKS), _permit(epoch=permit.epoch, limit=2))
+    broker.place([_exit(market, later_ns)], None)
+    assert len(market.control.orders()) == 4
 
 
 def test_an_exit_needs_no_permit_but_may_only_reduce(market: Market) -> None:

@@ -392,7 +392,7 @@ def test_the_gate_tells_the_end_of_the_tape_and_may_be_asked_again(market: Marke
 
 
 def test_a_gate_whose_gateway_is_gone_says_so(market: Market) -> None:
-    gate = LockstepGate("127.0.0.1", market.gateway.control_port, "cycle")
+    gate = LockstepGate("127.0.0.1", market.gateway.control_port, "cycle", patience_s=0.1)
     gate.acknowledge(market.start_ns)
     market.gateway.stop()
     with pytest.raises(BrokerDisconnected, match="does not answer"):

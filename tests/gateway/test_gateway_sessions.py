@@ -3,12 +3,23 @@
 from collections.abc import Callable
 
 import pytest
+from ib_insync import MarketOrder
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.core.errors import TransientError
 from mia_actors.exchange.gateway.control_client import ControlClient
 from tests.gateway.raw_client import RawClient
-from tests.gateway.tws_market import HOST, MASTER, TRADER, Market, far_limit, taken, trading, until
+from tests.gateway.tws_market import (
+    HOST,
+    MASTER,
+    TRADER,
+    Market,
+    entered,
+    far_limit,
+    taken,
+    trading,
+    until,
+)
 
 pytestmark = pytest.mark.gateway
 SMALL_PER_BASE = 12
@@ -157,5 +168,42 @@ def test_orders_of_a_dropped_client_go_on_and_the_control_port_lists_them(market
         (listed,) = market.control.orders()
         assert (listed["order_ref"], listed["client_id"]) == ("MIA.one", TRADER)
         assert (listed["state"], listed["filled"]) == ("working", 0)
+
+    market.play(scenario())
+
+
+def test_a_holder_that_is_named_holds_the_market_at_any_bar(open_market: Callable[..., Market]) -> None:
+    market = open_market("--lockstep-roles", "guardian,holder")
+    control = market.control
+    control.start()
+    control.ack("guardian", market.end_ns)
+    moment_ns = market.start_ns + 3 * 5 * NS_PER_S
+    control.ack("holder", moment_ns - 1)
+    assert (market.now_ns(), control.status()["waiting_for"]) == (moment_ns, ["holder"])
+    control.ack("holder", moment_ns)
+    assert market.now_ns() == moment_ns + 5 * NS_PER_S
+
+
+def test_a_global_cancel_is_noted_with_its_delay_and_the_moment_the_account_was_flat(market: Market) -> None:
+    """By number, with what was ordered before it; the delay counts from the bar that went to this very client."""
+
+    async def scenario() -> None:
+        client, price = await trading(market)
+        await entered(market, client, price)
+        other = await market.client(MASTER)
+        orders_before = len(market.control.orders())
+        other.ib.reqGlobalCancel()
+        client.ib.reqGlobalCancel()
+        await until(lambda: len(market.control.global_cancels()) == 2, "both arrived")
+        first, second = market.control.global_cancels()
+        assert [one["client_id"] for one in (first, second)] == [MASTER, TRADER]
+        assert first["after_bar_ms"] is None, "it has asked for no bars"
+        assert second["after_bar_ms"] > 0
+        assert (first["market_time_ns"], first["orders_before"]) == (market.now_ns(), orders_before)
+        assert first["flat_at_ns"] is None, "the position is still there"
+        await taken(market, client, [MarketOrder("SELL", 1, orderRef="flat", tif="DAY")])
+        flat_ns = market.show()
+        assert [one["flat_at_ns"] for one in market.control.global_cancels()] == [flat_ns, flat_ns]
+        assert [one["number"] for one in market.control.global_cancels(after=1)] == [2]
 
     market.play(scenario())

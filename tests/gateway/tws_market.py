@@ -1,13 +1,14 @@
 """A simulated gateway under the test's hand: stock `ib_insync` clients beside its control port."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from ib_insync import IB, Contract, Future, LimitOrder, MarketOrder, Order, RealTimeBarList, StopOrder
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.exchange.gateway.control_client import ControlClient
+from mia_actors.exchange.gateway.keeper import GatewayKeeper
 from mia_actors.exchange.gateway.process import GatewayProcess
 
 HOST = "127.0.0.1"
@@ -89,10 +90,14 @@ class Client:
 class Market:
     """A gateway in lockstep whose market moves when the test says so."""
 
-    def __init__(self, *arguments: str, tape: str = "synthetic:7", cycles: int = 4) -> None:
-        self.gateway = GatewayProcess.start(
-            ("--tape", tape, "--cycles", str(cycles), "--history-days", "2", *arguments)
-        )
+    def __init__(
+        self,
+        *arguments: str,
+        tape: str = "synthetic:7",
+        cycles: int = 4,
+        start: Callable[[Sequence[str]], GatewayProcess | GatewayKeeper] = GatewayProcess.start,
+    ) -> None:
+        self.gateway = start(("--tape", tape, "--cycles", str(cycles), "--history-days", "2", *arguments))
         self.control = ControlClient(HOST, self.gateway.control_port)
         hello = self.gateway.hello
         self.contract = Future("ES", "", "CME", localSymbol=hello["contract"])

@@ -68,10 +68,41 @@ def test_a_session_under_chaos_ends_with_the_ledger_of_the_undisturbed_one(
         ]
 
 
+def test_so_it_does_when_children_hang_and_supervisors_die(config: Path, tmp_path: Path) -> None:
+    faults = ("--kills", "12", "--seed", "3", "--faults", "hang,supervisor")
+    done = _chaos(config, tmp_path, *SHORT, *faults)
+    assert done.stdout, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == 0, found
+    assert found["equal"] is True
+    assert found["orders"] > 0
+    assert (found["not_carried_out"], found["hangs_not_detected"]) == ([], 0)
+    for kind in ("hang", "supervisor"):
+        assert found["faults"][kind]["confirmed"] == found["faults"][kind]["planned"] > 0
+    assert found["armed"]["late"] == []
+
+
+def test_a_gateway_that_is_killed_changes_nothing(config: Path, tmp_path: Path) -> None:
+    """Alone, around the orders of a session, and together with its clients and their connections."""
+    plan = ("--kills", "9", "--seed", "5", "--faults", "gateway,kill,socket,guardian")
+    done = _chaos(config, tmp_path, *SHORT, *plan)
+    assert done.stdout, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == 0, found
+    assert found["equal"] is True
+    assert found["orders"] > 0, "a session without orders would prove little"
+    assert (found["orders_lost"], found["orders_duplicated"], found["halts"]) == (0, 0, 0)
+    assert found["not_carried_out"] == []
+    own = found["faults"]["gateway"]
+    assert own["confirmed"] == own["planned"] >= 2
+    assert own["mttr_ms"]["p50"] > 0
+    assert found["kills_by_child"]["gateway"] == own["confirmed"]
+
+
 def test_a_fault_this_version_does_not_offer_is_refused_before_anything_starts(
     config: Path, tmp_path: Path
 ) -> None:
-    done = _chaos(config, tmp_path / "state", *SHORT, "--kills", "1", "--faults", "gateway")
+    done = _chaos(config, tmp_path / "state", *SHORT, "--kills", "1", "--faults", "node")
     assert done.returncode == 2
-    assert "--faults gateway: " in done.stderr
+    assert "--faults node: " in done.stderr
     assert not (tmp_path / "state").exists()

@@ -7,10 +7,11 @@ import json
 import math
 import os
 import signal
+import socket
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Never
 
@@ -18,7 +19,9 @@ from mia_actors.core.clock import SystemClock, time_ns_of
 from mia_actors.core.errors import ConfigError
 from mia_actors.exchange.gateway.client import ApiClient
 from mia_actors.exchange.gateway.control import serve_control
-from mia_actors.exchange.gateway.server import Gateway, Role
+from mia_actors.exchange.gateway.journal import GatewayJournal
+from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
+from mia_actors.exchange.gateway.server import Gateway
 from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 from mia_actors.telemetry.logs import configure_logging
 
@@ -47,6 +50,17 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > PORT_MAX:
         raise argparse.ArgumentTypeError(f"{text!r}: allowed: 0 to {PORT_MAX}, 0 takes a free one")
     return int(text)
+
+
+def _listening(text: str) -> tuple[socket.socket, socket.socket]:
+    """Sockets for the TWS API and for control that whoever started this process listens on already."""
+    try:
+        tws, control = (socket.socket(fileno=int(number)) for number in text.split(","))
+    except (ValueError, OSError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: allowed: two inherited sockets, as TWS,CONTROL"
+        ) from None
+    return tws, control
 
 
 def _cycles(text: str) -> int:
@@ -86,6 +100,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cycles", type=_cycles)
     parser.add_argument("--port", type=_port, default=0)
     parser.add_argument("--control-port", type=_port, default=0)
+    parser.add_argument("--listening", type=_listening, help="inherited sockets instead of ports")
+    parser.add_argument("--journal", type=Path, help="go on where the gateway that wrote it ended")
     parser.add_argument("--pace", type=_pace, default="lockstep")
     parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
@@ -95,7 +111,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _gateway(arguments: argparse.Namespace) -> tuple[Gateway, Tape]:
+def _market(arguments: argparse.Namespace) -> tuple[SimulatedMarket, Tape]:
     tape = load_tape(
         TapeSelection(
             source=arguments.tape,
@@ -106,29 +122,34 @@ def _gateway(arguments: argparse.Namespace) -> tuple[Gateway, Tape]:
             history_days=arguments.history_days,
         )
     )
-    gateway = Gateway(
+    market = SimulatedMarket(
         tape,
-        clock=SystemClock(),
-        lockstep_roles=arguments.lockstep_roles,
-        pace=arguments.pace,
-        master_client_id=arguments.master_client_id,
+        lockstep_roles=arguments.lockstep_roles if arguments.pace is None else frozenset(),
         bars_max=arguments.cycles,
     )
-    return gateway, tape
+    return market, tape
 
 
-async def _serve(gateway: Gateway, tape: Tape, arguments: argparse.Namespace) -> None:
+def _unrecorded(_change: MarketChange) -> None:
+    """Nobody asked for a journal."""
+
+
+async def _serve(
+    gateway: Gateway, market: SimulatedMarket, tape: Tape, arguments: argparse.Namespace
+) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     gateway.on_stop = ended.set
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    with _bound_to("--port", arguments.port):
-        server = await loop.create_server(lambda: ApiClient(gateway), LOOPBACK, arguments.port)
-    with _bound_to("--control-port", arguments.control_port):
-        control = await asyncio.start_server(
-            lambda reader, writer: serve_control(gateway, reader, writer), LOOPBACK, arguments.control_port
-        )
+    tws_socket, control_socket = arguments.listening or (
+        _bound("--port", arguments.port),
+        _bound("--control-port", arguments.control_port),
+    )
+    server = await loop.create_server(lambda: ApiClient(gateway), sock=tws_socket)
+    control = await asyncio.start_server(
+        lambda reader, writer: serve_control(gateway, reader, writer), sock=control_socket
+    )
     if not arguments.detach and _ends():
         await loop.connect_read_pipe(lambda: _EndOfInput(ended), sys.stdin)
     hello = {
@@ -136,9 +157,9 @@ async def _serve(gateway: Gateway, tape: Tape, arguments: argparse.Namespace) ->
         "control_port": control.sockets[0].getsockname()[1],
         "contract": tape.contract.instrument,
         "base_timeframe": tape.base_timeframe.value,
-        "bars": len(gateway.bars),
-        "first_bar_start_ns": gateway.bars[0].start_ns,
-        "last_bar_end_ns": gateway.last_bar_end_ns,
+        "bars": len(market.bars),
+        "first_bar_start_ns": market.bars[0].start_ns,
+        "last_bar_end_ns": market.last_bar_end_ns,
     }
     sys.stdout.write(json.dumps(hello) + "\n")
     sys.stdout.flush()
@@ -146,18 +167,17 @@ async def _serve(gateway: Gateway, tape: Tape, arguments: argparse.Namespace) ->
         f"SIMULATION: {tape.contract.instrument} from {tape.source_name}, account {gateway.account}; "
         f"TWS API on {LOOPBACK}:{hello['tws_port']}\n"
     )
-    if arguments.autostart:
+    if arguments.autostart or market.started:
         gateway.start()
     await ended.wait()
     server.close()
     control.close()
 
 
-@contextmanager
-def _bound_to(option: str, port: int) -> Iterator[None]:
-    """Says which port cannot be had, and what to do about it."""
+def _bound(option: str, port: int) -> socket.socket:
+    """A listening socket; says which port cannot be had, and what to do about it."""
     try:
-        yield
+        return socket.create_server((LOOPBACK, port))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise PortTaken(f"{option} {port}: {reason}; name another port, or 0 for a free one") from error
@@ -185,8 +205,19 @@ def main() -> int:
     try:
         arguments = _arguments()
         configure_logging(directory=arguments.log_directory, process="gateway")
-        gateway, tape = _gateway(arguments)
-        asyncio.run(_serve(gateway, tape, arguments))
+        market, tape = _market(arguments)
+        with ExitStack() as opened:
+            record: Callable[[MarketChange], None] = _unrecorded
+            if arguments.journal is not None:
+                record = opened.enter_context(GatewayJournal.open(arguments.journal, market)).append
+            gateway = Gateway(
+                market,
+                clock=SystemClock(),
+                pace=arguments.pace,
+                master_client_id=arguments.master_client_id,
+                record=record,
+            )
+            asyncio.run(_serve(gateway, market, tape, arguments))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE

@@ -63,7 +63,7 @@ class ApiClient(asyncio.Protocol):
             49: lambda _: self.send([49, 1, gateway.now_ns // NS_PER_S]),
             50: self._realtime_bars,
             51: lambda f: self.bar_requests.discard(int(f[2])),
-            58: lambda _: gateway.global_cancel(),
+            58: lambda _: gateway.global_cancel(self.client_id or 0),
             59: self._ignore,
             61: self._positions,
             62: self._account_summary,

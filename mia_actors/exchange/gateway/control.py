@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from mia_actors.exchange.gateway.server import Gateway, Role
+from mia_actors.exchange.gateway.market import Role
+from mia_actors.exchange.gateway.server import Gateway
 
 Request: TypeAlias = dict[str, Any]
 Answer: TypeAlias = dict[str, object]
@@ -17,8 +18,10 @@ async def serve_control(gateway: Gateway, reader: asyncio.StreamReader, writer: 
         while line := await reader.readline():
             writer.write(json.dumps(_answer(gateway, line)).encode() + b"\n")
             await writer.drain()
-    except (ConnectionError, ValueError):
+    except ValueError:
         gateway.note_malformed("control line")
+    except ConnectionError:
+        return  # whoever asked did not wait for the answer
     except asyncio.CancelledError:
         return  # the gateway ends; raised on, asyncio would report it as a failure of the connection
     finally:
@@ -58,6 +61,7 @@ def _close_market(gateway: Gateway, request: Request) -> Answer:
 OPERATIONS: dict[str, Callable[[Gateway, Request], Answer]] = {
     "ack": _ack,
     "close_market": _close_market,
+    "cancels": lambda gateway, request: {"cancels": gateway.cancels.after(int(request["after"]))},
     "drop": lambda gateway, request: {"dropped": gateway.drop(int(request["client_id"]))},
     "orders": lambda gateway, _: {"orders": gateway.orders()},
     "start": _start,

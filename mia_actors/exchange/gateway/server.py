@@ -6,75 +6,62 @@ so that whoever has the bar has its fills.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 
 from mia_actors.core.clock import Clock, utc_datetime
+from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.units import product
 from mia_actors.exchange.exchange import SimulatedExchange
-from mia_actors.exchange.expansion import expand
 from mia_actors.exchange.gateway.client import ApiClient
-from mia_actors.exchange.gateway.history import History
+from mia_actors.exchange.gateway.global_cancels import GlobalCancels
+from mia_actors.exchange.gateway.market import (
+    Acknowledged,
+    AllCancelled,
+    BarShown,
+    Cancelled,
+    Closed,
+    MarketChange,
+    Modified,
+    Role,
+    SimulatedMarket,
+    Started,
+    Submitted,
+)
 from mia_actors.exchange.orders import (
-    AccountTerms,
-    Costs,
     ExchangeEvent,
     ExchangeOrder,
     Executed,
     Execution,
     NewOrder,
 )
-from mia_actors.exchange.tape import Tape
+from mia_actors.supervision.processes import own_process
 from mia_actors.telemetry.logs import get_logger
 
 
-class Role(StrEnum):
-    """Who the market waits for in lockstep."""
-
-    CYCLE = "cycle"
-    """At the end of each base bar."""
-    GUARDIAN = "guardian"
-    """At the end of each 5-second bar."""
-
-
 class Gateway:
-    """One tape, one simulated account, any number of API clients."""
+    """One market, any number of API clients. Nobody is told of a change before it is recorded."""
 
     def __init__(
         self,
-        tape: Tape,
+        market: SimulatedMarket,
         *,
         clock: Clock,
-        lockstep_roles: frozenset[Role],
         pace: float | None,
         master_client_id: int,
-        bars_max: int | None,
+        record: Callable[[MarketChange], None],
     ) -> None:
-        """`pace` is a multiple of real time, or None for lockstep with `lockstep_roles`."""
-        self._bars = tape.bars[:bars_max]
+        """`pace` is a multiple of real time, or None for lockstep."""
+        self._market = market
         self._clock = clock
-        self._roles = lockstep_roles if pace is None else frozenset[Role]()
         self._pace = pace
         self._master_client_id = master_client_id
+        self._record = record
         self._log = get_logger(actor="gateway")
-        self.contract = tape.contract
-        self.product = product(tape.contract.symbol)
-        self.exchange = SimulatedExchange(
-            contract=tape.contract,
-            product=self.product,
-            costs=Costs(),
-            account=AccountTerms(),
-            start_ns=self._bars[0].start_ns,
-        )
-        self.account = self.exchange.terms.account
-        self._history = History(tape.history)
+        self._process = own_process()
+        self.contract = market.contract
+        self.product = market.product
+        self.account = market.exchange.terms.account
+        self.cancels = GlobalCancels(market.exchange, clock)
         self._clients: dict[int, ApiClient] = {}
-        self._numbers: dict[tuple[int, int], int] = {}
-        self._last_ids: dict[int, int] = {}
-        self._acknowledged = dict.fromkeys(Role, 0)
-        self._started = False
-        self._next_base = 0
-        self._small: list[Bar] = []
         self._pacing: asyncio.Task[None] | None = None
         self.malformed = 0
         self.on_stop: Callable[[], None] = lambda: None
@@ -82,19 +69,14 @@ class Gateway:
     # --- facts ---
 
     @property
+    def exchange(self) -> SimulatedExchange:
+        """To be read; changes go through the gateway."""
+        return self._market.exchange
+
+    @property
     def now_ns(self) -> int:
         """Market time: end of the last 5-second bar."""
-        return self.exchange.now_ns
-
-    @property
-    def last_bar_end_ns(self) -> int:
-        """End of the tape."""
-        return self._bars[-1].end_ns
-
-    @property
-    def bars(self) -> Sequence[Bar]:
-        """Base bars of the session."""
-        return self._bars
+        return self._market.now_ns
 
     def monotonic_s(self) -> float:
         """The machine's clock, for pacing of requests."""
@@ -106,18 +88,20 @@ class Gateway:
 
     def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
         """See `History.bars`."""
-        return self._history.bars(timeframe, duration, self.now_ns)
+        return self._market.history(timeframe, duration)
 
     def status(self) -> dict[str, object]:
         """What the control port tells."""
         return {
             "market_time_ns": self.now_ns,
-            "bars_total": len(self._bars),
-            "bars_sent": self._next_base - (1 if self._small else 0),
-            "finished": self._is_over(),
-            "waiting_for": [role.value for role in self._missing()],
+            "bars_total": len(self._market.bars),
+            "bars_sent": self._market.base_bars_shown,
+            "finished": self._market.is_over,
+            "waiting_for": [role.value for role in self._market.missing()],
             "clients": sorted(self._clients),
-            "started": self._started,
+            "started": self._market.started,
+            "pid": self._process.pid,
+            "start_time": self._process.start_time,
             "malformed": self.malformed,
             "position_contracts": self.exchange.position_contracts,
             "working_orders": len(self.exchange.working_orders()),
@@ -169,42 +153,43 @@ class Gateway:
 
     def next_order_id(self, client_id: int) -> int:
         """First order id the client has not used."""
-        return self._last_ids.get(client_id, 0) + 1
+        return self._market.next_order_id(client_id)
 
     def order_of(self, client_id: int, order_id: int) -> ExchangeOrder | None:
         """A client's order by its own number."""
-        perm_id = self._numbers.get((client_id, order_id))
-        return self.exchange.order(perm_id) if perm_id is not None else None
+        return self._market.order_of(client_id, order_id)
 
     def submit(self, group: Sequence[NewOrder]) -> None:
         """Takes a whole group and tells owner and master."""
-        changes = self.exchange.submit(group)
-        for change in changes:
-            order = change.order
-            self._numbers[(order.client_id, order.order_id)] = order.perm_id
-            self._last_ids[order.client_id] = max(self._last_ids.get(order.client_id, 0), order.order_id)
-        self._tell(changes)
+        self._tell(self._apply(Submitted(at_ns=self.now_ns, group=tuple(group))))
 
     def modify(self, perm_id: int, wanted: NewOrder) -> None:
         """Changes a working order and tells owner and master."""
-        self._tell(
-            self.exchange.modify(
-                perm_id,
-                quantity=wanted.quantity,
-                limit_ticks=wanted.limit_ticks,
-                stop_ticks=wanted.stop_ticks,
-            )
+        change = Modified(
+            at_ns=self.now_ns,
+            perm_id=perm_id,
+            quantity=wanted.quantity,
+            limit_ticks=wanted.limit_ticks,
+            stop_ticks=wanted.stop_ticks,
         )
+        self._tell(self._apply(change))
 
     def cancel(self, perm_id: int) -> None:
         """Cancels an order and tells owner and master."""
-        self._tell(self.exchange.cancel(perm_id))
+        self._tell(self._apply(Cancelled(at_ns=self.now_ns, perm_id=perm_id)))
 
-    def global_cancel(self) -> None:
+    def global_cancel(self, client_id: int) -> None:
         """Cancels everything of everybody; each owner gets its own notices."""
-        self._tell(self.exchange.cancel_all())
+        self.cancels.arrived(client_id)
+        self._tell(self._apply(AllCancelled(at_ns=self.now_ns)))
+
+    def _apply(self, change: MarketChange) -> tuple[ExchangeEvent, ...]:
+        events = self._market.apply(change)
+        self._record(change)
+        return events
 
     def _tell(self, events: Sequence[ExchangeEvent]) -> None:
+        self.cancels.look()
         for event in events:
             self._queue(event)
         for client in self._clients.values():
@@ -236,68 +221,50 @@ class Gateway:
     # --- the market ---
 
     def start(self) -> None:
-        """Lets the market begin; a repeat changes nothing."""
-        if self._started:
-            return
-        self._started = True
+        """Lets the market begin, or go on where a gateway before this one was; a repeat changes nothing."""
+        if not self._market.started:
+            self._apply(Started(at_ns=self.now_ns))
         if self._pace is None:
             self.advance()
-        else:
+        elif self._pacing is None:
             self._pacing = asyncio.get_running_loop().create_task(self._run_paced(self._pace))
 
     def acknowledge(self, role: Role, until_ns: int) -> bool:
         """Somebody handled everything up to a time; true when the tape has nothing after it."""
-        self._acknowledged[role] = max(self._acknowledged[role], until_ns)
+        if until_ns > self._market.acknowledged_ns[role]:
+            self._apply(Acknowledged(at_ns=self.now_ns, role=role, until_ns=until_ns))
         if self._pace is None:
             self.advance()
-        return until_ns >= self.last_bar_end_ns
+        return until_ns >= self._market.last_bar_end_ns
 
     def close_market(self, reason: str) -> None:
         """No bars, no new orders, no cancels, as in the daily break; an empty reason opens it again."""
-        self.exchange.closed = reason
+        self._apply(Closed(at_ns=self.now_ns, reason=reason))
         self._log.warning("market.closed" if reason else "market.opened", reason=reason)
         if self._pace is None:
             self.advance()
 
     def advance(self) -> None:
         """Shows bars until somebody has to be waited for."""
-        while self._started and not self._is_over() and not self.exchange.closed and not self._missing():
+        market = self._market
+        while market.started and not market.is_over and not market.exchange.closed and not market.missing():
             self._show_next()
 
     async def _run_paced(self, pace: float) -> None:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
-        while not self._is_over():
+        while not self._market.is_over:
             if not self.exchange.closed:
                 self._show_next()
             due_s += Timeframe.S5.seconds / pace
             await asyncio.sleep(max(0.0, due_s - loop.time()))
 
-    def _is_over(self) -> bool:
-        return self._next_base >= len(self._bars) and not self._small
-
-    def _missing(self) -> list[Role]:
-        """Roles that have not acknowledged what they must have seen before the next bar."""
-        if not self._started or self.now_ns == self._bars[0].start_ns:
-            return []
-        missing = []
-        if Role.GUARDIAN in self._roles and self._acknowledged[Role.GUARDIAN] < self.now_ns:
-            missing.append(Role.GUARDIAN)
-        if Role.CYCLE in self._roles and self._next_base > 0 and not self._small:
-            base_end_ns = self._bars[self._next_base - 1].end_ns
-            if self._acknowledged[Role.CYCLE] < base_end_ns:
-                missing.append(Role.CYCLE)
-        return missing
-
     def _show_next(self) -> None:
-        if not self._small:
-            self._small = list(reversed(expand(self._bars[self._next_base])))
-            self._next_base += 1
-        bar = self._small.pop()
-        events = self.exchange.advance(bar)
-        self._history.add_small(bar)
-        if not self._small:
-            self._history.close_base(self._bars[self._next_base - 1])
+        events = self._apply(BarShown(at_ns=self.now_ns))
+        bar = self._market.last_bar
+        if bar is None:
+            raise InvariantViolated("a bar was shown and is not there")
+        self.cancels.look()
         for event in events:
             self._queue(event)
         for client in self._clients.values():
@@ -305,6 +272,8 @@ class Gateway:
                 client.send(client.formatter.realtime_bar(request_id, bar))
             for request_id in client.tick_requests:
                 self._queue_ticks(client, request_id, bar)
+            if client.client_id is not None and client.bar_requests:
+                self.cancels.bar_leaves(client.client_id)
             client.flush()
 
     def _queue_ticks(self, client: ApiClient, request_id: int, bar: Bar) -> None:

@@ -29,7 +29,12 @@ class DiarySettings(BaseModel):
     diary: str = Field(default="", description="File that start and stop are written to.")
     fail_while: str = Field(default="", description="Starting fails while this file exists.")
     stop_takes_s: float = Field(default=0, ge=0, description="Time the stop takes.")
+    construct_takes_s: float = Field(default=0, ge=0, description="Time its construction takes.")
     start_takes_s: float = Field(default=0, ge=0, description="Time the start takes.")
+    arms_after_s: float | None = Field(
+        default=0, ge=0, description="When it says that it is armed; null: never."
+    )
+    exit_in: str = Field(default="", description="`construct` or `start`: where its process ends itself.")
     declines: bool = Field(default=False, description="Whether it says that there is nothing to do.")
 
 
@@ -41,9 +46,16 @@ class Diarist:
     def __init__(self, settings: DiarySettings, context: ChildContext) -> None:
         self._settings = settings
         self._context = context
+        CLOCK.sleep_s(settings.construct_takes_s)
+        if settings.exit_in == "construct":
+            os._exit(3)
 
     def start(self) -> None:
         CLOCK.sleep_s(self._settings.start_takes_s)
+        if self._settings.exit_in == "start":
+            os._exit(3)
+        if self._settings.arms_after_s is not None:
+            threading.Timer(self._settings.arms_after_s, self._context.armed).start()
         if self._settings.declines:
             raise Declined("nothing to do")
         if self._settings.fail_while and Path(self._settings.fail_while).exists():
@@ -204,3 +216,17 @@ class Sleeper:
                 CLOCK.sleep_s(60)
 
         threading.Thread(target=run, daemon=True).start()
+
+
+class Reader(Sleeper):
+    """Dies of what it reads, in the way that is written there."""
+
+    def read(self, text: str) -> str:
+        match text:
+            case "exit":
+                os._exit(1)
+            case "segfault":
+                ctypes.string_at(0)
+            case "violate":
+                raise InvariantViolated("never")
+        return text

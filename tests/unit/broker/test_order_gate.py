@@ -8,7 +8,12 @@ from mia_actors.core.errors import OrderRejected, PermitStale
 from mia_actors.core.orders import OrderSpec, OrderType, Permit, Purpose, Side
 
 PERMIT = Permit(
-    epoch=3, executor_incarnation=2, as_of_ns=0, expires_monotonic_ns=1000, position_contracts_max=1
+    epoch=3,
+    executor_incarnation=2,
+    as_of_ns=0,
+    granted_monotonic_ns=1,
+    expires_monotonic_ns=1000,
+    position_contracts_max=1,
 )
 
 
@@ -41,7 +46,7 @@ def _check(
     now_ns: int = 1,
     gate: OrderGate | None = None,
 ) -> None:
-    (gate or OrderGate()).check(
+    (gate or OrderGate(born_monotonic_ns=0)).check(
         group, permit, held_contracts=held, entering_contracts=entering, now_monotonic_ns=now_ns
     )
 
@@ -61,14 +66,21 @@ def test_a_permit_that_ran_out_is_worth_asking_for_another() -> None:
 
 
 def test_a_permit_from_before_a_halt_is_void_for_ever() -> None:
-    gate = OrderGate()
+    gate = OrderGate(born_monotonic_ns=0)
     _check(BRACKET, replace(PERMIT, epoch=4), gate=gate)
     with pytest.raises(PermitStale, match="epoch 4 was seen"):
         _check(BRACKET, PERMIT, gate=gate)
 
 
+def test_a_permit_from_before_the_gates_own_birth_is_worth_asking_for_another() -> None:
+    """Its predecessor may have seen a newer epoch, or a newer executor."""
+    with pytest.raises(PermitStale, match="permit_older_than_gate"):
+        _check(BRACKET, gate=OrderGate(born_monotonic_ns=1))
+    _check([EXIT], PERMIT, held=1, gate=OrderGate(born_monotonic_ns=1))
+
+
 def test_an_order_of_a_dead_executor_is_rejected_once_its_successor_was_here() -> None:
-    gate = OrderGate()
+    gate = OrderGate(born_monotonic_ns=0)
     _check(BRACKET, gate=gate)
     with pytest.raises(OrderRejected, match="incarnation 2 was here already"):
         _check(BRACKET, replace(PERMIT, executor_incarnation=1), gate=gate)

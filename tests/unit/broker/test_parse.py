@@ -9,7 +9,15 @@ from mia_actors.broker import parse
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import InvariantViolated, PermissionMissing
 from mia_actors.core.market import Timeframe
-from mia_actors.core.orders import OrderSpec, OrderState, OrderType, Purpose, Side, TimeInForce
+from mia_actors.core.orders import (
+    OrderSpec,
+    OrderState,
+    OrderType,
+    Purpose,
+    Side,
+    TimeInForce,
+    execution_stem,
+)
 from mia_actors.core.units import ES
 
 START_S = 1_381_240_800
@@ -108,9 +116,9 @@ def test_an_execution_becomes_a_fill_without_commission() -> None:
 
 
 def test_a_correction_repeats_the_stem_of_the_execution_it_corrects() -> None:
-    assert parse.execution_stem("0000e0d5.6533.01.01") == ("0000e0d5.6533.01", 1)
-    assert parse.execution_stem("0000e0d5.6533.01.02") == ("0000e0d5.6533.01", 2)
-    assert parse.execution_stem("plain") == ("plain", 0)
+    assert execution_stem("0000e0d5.6533.01.01") == ("0000e0d5.6533.01", 1)
+    assert execution_stem("0000e0d5.6533.01.02") == ("0000e0d5.6533.01", 2)
+    assert execution_stem("plain") == ("plain", 0)
 
 
 def test_a_commission_is_exact_and_unset_is_unknown() -> None:

@@ -44,6 +44,15 @@ class RecordingListener:
     def wire_position(self, contract: Any, position: float) -> None:
         self.heard.append(("position", (contract.conId, position)))
 
+    def wire_price(self, tick_type: int, price: float) -> None:
+        self.heard.append(("price", (tick_type, price)))
+
+    def wire_pnl(self, unrealized: float) -> None:
+        self.heard.append(("pnl", unrealized))
+
+    def wire_account_value(self, tag: str, value: str, currency: str) -> None:
+        self.heard.append(("account", (tag, value, currency)))
+
     def wire_error(self, request_id: int, code: int, text: str) -> None:
         self.heard.append(("error", (request_id, code, text)))
 
@@ -139,3 +148,17 @@ def test_there_is_room_until_the_message_rate_is_used_up(wire: Wire) -> None:
     assert wire.ib.room_for(3, 10.5)
     assert not wire.ib.room_for(4, 10.5)
     assert wire.ib.room_for(4, 11.5)
+
+
+def test_prices_the_open_profit_and_the_equity_are_told_and_not_kept(wire: Wire) -> None:
+    wire.receive("1 6 5 4 1660.25 3 0")
+    wire.receive("1 6 5 2 -1 0 0")
+    wire.receive("95 6 1 -250.0 -125.0 -125.0 0")
+    wire.receive("6 2 NetLiquidation 9875.00 USD DU1")
+    assert wire.listener.heard == [
+        ("price", (4, 1660.25)),
+        ("price", (2, -1.0)),
+        ("pnl", -125.0),
+        ("account", ("NetLiquidation", "9875.00", "USD")),
+    ]
+    assert wire.listener.failures == []

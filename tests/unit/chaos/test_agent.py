@@ -15,9 +15,10 @@ from mia_actors.chaos.agent import ChaosAgent, ChaosLimits, ChaosReport
 from mia_actors.chaos.comparison import BrokerOrder
 from mia_actors.chaos.plan import Fault, FaultKind
 from mia_actors.core.clock import SystemClock
+from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.market import Timeframe
 from mia_actors.core.session import BrokerMode, Connection, SessionInfo
-from mia_actors.supervision.processes import ProcessId
+from mia_actors.supervision.processes import ProcessId, own_process
 from mia_actors.supervision.snapshot import (
     ChildView,
     ProcessView,
@@ -41,27 +42,36 @@ def eventually(condition: Callable[[], Any]) -> Any:
 
 @dataclass
 class FakeGateway:
-    """Takes back a dropped client when it is looked at for the second time."""
+    """Takes back a dropped client when it is looked at for the second time; answers while its process lives."""
 
     connected: bool = True
     dropped: list[int] = field(default_factory=list)
     looks: int = 0
+    process: ProcessId = field(default_factory=own_process)
 
     def status(self) -> dict[str, Any]:
+        self._answer()
         self.looks += 1
         self.connected = self.connected or self.looks > 1
-        return {"clients": [TRADING_ID] if self.connected else []}
+        clients = [TRADING_ID] if self.connected else []
+        return {"clients": clients, "pid": self.process.pid, "start_time": self.process.start_time}
 
     def orders(self) -> list[dict[str, Any]]:
+        self._answer()
         return [
             {"order_ref": "one.entry", "state": "filled", "filled": 1},
             {"order_ref": "one.stop", "state": "rejected", "filled": 0},
         ]
 
     def drop(self, client_id: int) -> bool:
+        self._answer()
         was_connected, self.connected = self.connected, False
         self.dropped.append(client_id)
         return was_connected
+
+    def _answer(self) -> None:
+        if not self.process.alive():
+            raise BrokerDisconnected("connection refused")
 
 
 @dataclass
@@ -141,7 +151,9 @@ class Stage:
             connections=(("trading", trading),),
         )
         limits = ChaosLimits(hang_detected_s=hang_detected_s, finish_s=finish_s)
-        self.agent = ChaosAgent(faults, session, control=self.gateway, clock=CLOCK, limits=limits)
+        self.agent = ChaosAgent(
+            faults, session, control=self.gateway, clock=CLOCK, limits=limits, trading="trading"
+        )
         self.agent.start()
 
     def finish(self) -> ChaosReport:
@@ -245,6 +257,37 @@ def test_a_cut_connection_has_recovered_when_its_client_is_back(stage: Stage) ->
     assert stage.gateway.dropped == [TRADING_ID]
     assert strike.recovered_ns is not None
     assert strike.recovered_ns > strike.at_ns
+
+
+def test_a_gateway_has_recovered_when_another_one_answers_and_the_trading_client_is_back(
+    stage: Stage,
+) -> None:
+    first = stage.gateway.process = stage.spawn()
+    stage.show(stage.spawn(), incarnation=1)
+    stage.decide(9)
+    stage.begin(fault(FaultKind.GATEWAY, target="gateway"), fault(FaultKind.SOCKET, target="trading"))
+    eventually(lambda: not first.alive())
+    stage.gateway.connected, stage.gateway.looks = False, 0
+    answered_ns = CLOCK.now_ns()
+    stage.gateway.process = stage.spawn()
+    report = stage.finish()
+    struck, cut = report.strikes
+    assert (struck.pid, struck.gone, cut.fault.kind) == (first.pid, True, FaultKind.SOCKET)
+    assert struck.recovered_ns is not None
+    assert struck.recovered_ns > answered_ns
+    assert stage.gateway.dropped == [TRADING_ID], "a connection is not cut while there is no gateway"
+    assert cut.at_ns >= struck.recovered_ns
+    assert stage.gateway.process.alive(), "a gateway that no fault asked for was left alone"
+    assert len(report.broker_orders) == 2
+
+
+def test_a_gateway_that_does_not_come_back_is_told(stage: Stage) -> None:
+    stage.gateway.process = stage.spawn()
+    stage.show(stage.spawn(), incarnation=1)
+    stage.decide(9)
+    stage.begin(fault(FaultKind.GATEWAY, target="gateway"), finish_s=0.2)
+    with pytest.raises(BrokerDisconnected):
+        stage.finish()
 
 
 def test_the_broker_s_books_are_read_at_the_end(stage: Stage) -> None:

@@ -26,7 +26,7 @@ AT_CHILDREN = {FaultKind.KILL, FaultKind.HANG}
 def plan(**changes: Any) -> tuple[Fault, ...]:
     wanted: dict[str, Any] = {
         "kinds": (FaultKind.KILL,),
-        "children": CHILDREN,
+        "children": dict.fromkeys(CHILDREN, (FaultKind.KILL, FaultKind.HANG)),
         "connections": CONNECTIONS,
         "cycles": 390,
         "order_cycles": (),
@@ -98,6 +98,25 @@ def test_each_kind_has_targets_of_its_own(session: dict[str, Any]) -> None:
         FaultKind.NODE: {"node"},
     }
     assert all(fault.target in allowed[fault.kind] for fault in plan(**session))
+
+
+@given(sessions, st.sets(st.sampled_from(CHILDREN), max_size=len(CHILDREN) - 1))
+def test_a_child_has_only_faults_it_may_have(session: dict[str, Any], spared: set[str]) -> None:
+    both, kill = (FaultKind.KILL, FaultKind.HANG), (FaultKind.KILL,)
+    children = {child: kill if child in spared else both for child in CHILDREN}
+    faults = plan(**session, children=children)
+    assert not [one for one in faults if one.kind is FaultKind.HANG and one.target in spared]
+    assert len(faults) == session["count"]
+
+
+def test_a_child_that_may_have_none_of_the_faults_is_left_alone_and_all_others_are_hit() -> None:
+    children = dict.fromkeys(CHILDREN, (FaultKind.KILL,)) | {"broker": ()}
+    assert {one.target for one in plan(children=children)} == set(CHILDREN) - {"broker"}
+
+
+def test_a_fault_that_no_child_may_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no child of the tree lists it under faults"):
+        plan(children=dict.fromkeys(CHILDREN, (FaultKind.HANG,)))
 
 
 @given(st.integers(), st.integers(1, 60))

@@ -85,3 +85,32 @@ def test_a_port_where_a_live_account_listens_is_refused(tmp_path: Path, port: in
 def test_live_trading_is_refused_by_name(shipped: SystemConfig) -> None:
     with pytest.raises(ConfigError, match="allowed: sim, paper"):
         session_connections(shipped, BrokerMode.LIVE, None)
+
+
+@pytest.mark.parametrize(("limit", "is_refused"), [(250, False), (249, True)])
+def test_a_stop_wider_than_the_daily_loss_is_refused_with_both_keys(
+    tmp_path: Path, limit: int, *, is_refused: bool
+) -> None:
+    """Twenty ticks of 12.50 USD."""
+    path = changed(tmp_path, "daily_loss_limit_usd: 500", f"daily_loss_limit_usd: {limit}")
+    if not is_refused:
+        load_config(path)
+        return
+    with pytest.raises(ConfigError, match=r"cycle.stop_ticks_max.*guardian.daily_loss_limit_usd.*at most 19"):
+        load_config(path)
+
+
+def test_a_news_calendar_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = changed(tmp_path, "daily_loss_limit_usd: 500", "news_file: news.txt")
+    with pytest.raises(ConfigError, match=r"news_file .*news\.txt: cannot be read"):
+        load_config(path)
+    (tmp_path / "news.txt").write_text("2026-12-09T19:00:00Z\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="stop_ticks_max"):  # the default limit is below the stop
+        load_config(path)
+
+
+def test_contradictory_limits_are_refused_with_their_key_and_line(tmp_path: Path) -> None:
+    wrong = "daily_loss_limit_usd: 500\n        feed_stall_s: {warning: 30, critical: 10}"
+    path = changed(tmp_path, "daily_loss_limit_usd: 500", wrong)
+    with pytest.raises(ConfigError, match=r"(?s)feed_stall_s.*warning 30 must be below critical 10"):
+        load_config(path)

@@ -16,8 +16,10 @@ def test_a_fresh_directory_is_made_and_opened_again(tmp_path: Path) -> None:
 
 def test_a_session_becomes_the_newest_one(tmp_path: Path) -> None:
     state = open_state(tmp_path / "state")
-    state.new_session("first")
-    second = state.new_session("second")
+    for name in ("first", "second"):
+        second = state.new_session(name)
+        assert state.current() != second
+        state.mark_newest(name)
     assert state.current() == second
     with pytest.raises(FileExistsError):
         state.new_session("second")

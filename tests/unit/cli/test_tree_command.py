@@ -1,6 +1,8 @@
-"""`mia tree` shows what is held, and with -v what children died of."""
+"""`mia tree` shows what is held or refused, and with -v what children died of; `mia events` what they had in hand."""
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from mia_actors.cli import look_commands
 from mia_actors.cli.app import app, results
+from mia_actors.supervision.event_log import EventLog, LoggedEvent
 from mia_actors.supervision.snapshot import (
     ChildView,
     ProcessView,
@@ -30,6 +33,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         last_cause="",
         deaths={"hung": 1, "crash": 2},
         last_causes=("disk full", "no [answer]", "boom"),
+        quarantined=("read 0123456789abcdef",),
     )
     root = SupervisorView(
         id="root",
@@ -75,3 +79,18 @@ def test_json_has_the_tally() -> None:
     (child,) = json.loads(shown("--json"))["root"]["children"]
     assert child["deaths"] == {"hung": 1, "crash": 2}
     assert child["last_causes"][-1] == "boom"
+
+
+def test_inputs_in_quarantine_are_told_unasked() -> None:
+    assert "refuses read 0123456789abcdef after too many deaths" in shown()
+
+
+def test_events_tell_what_a_process_had_in_hand(tmp_path: Path) -> None:
+    with closing(EventLog(tmp_path)) as log:
+        ended = LoggedEvent(time_ns=0, node="a", incarnation=2, event="child.exited", reason="crash")
+        log.append([replace(ended, in_hand="on_bar [5m]; loop the watch"), ended])
+    lines = CliRunner().invoke(app, ["events"]).output.splitlines()
+    assert [line.partition("#2")[2].strip() for line in lines] == [
+        "crash (in hand: on_bar [5m]; loop the watch)",
+        "crash",
+    ]

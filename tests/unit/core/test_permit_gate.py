@@ -8,11 +8,12 @@ from mia_actors.core.permit_gate import PERMIT_STALE, Allowed, Denied, PermitDen
 EXPIRES = 1_000_000_000
 
 
-def _permit(*, epoch: int = 3, expires: int = EXPIRES, contracts: int = 2) -> Permit:
+def _permit(*, epoch: int = 3, granted: int = 0, expires: int = EXPIRES, contracts: int = 2) -> Permit:
     return Permit(
         epoch=epoch,
         executor_incarnation=1,
         as_of_ns=0,
+        granted_monotonic_ns=granted,
         expires_monotonic_ns=expires,
         position_contracts_max=contracts,
     )
@@ -72,7 +73,19 @@ def test_a_newer_permit_fences_even_when_it_opens_nothing_itself() -> None:
 
 
 def test_only_a_fresh_permit_cures_staleness_and_nothing_else() -> None:
-    assert {PermitDenial.EXPIRED, PermitDenial.FENCED} == PERMIT_STALE
+    assert {PermitDenial.EXPIRED, PermitDenial.FENCED, PermitDenial.OLDER_THAN_GATE} == PERMIT_STALE
+
+
+@pytest.mark.parametrize(
+    ("granted", "drift", "allowed"), [(8, 0, True), (7, 0, False), (9, 2, False), (10, 2, True)]
+)
+def test_a_gate_that_followed_another_refuses_what_its_predecessor_may_have_fenced(
+    granted: int, drift: int, *, allowed: bool
+) -> None:
+    """It was born at 7, having forgotten which epoch was the highest."""
+    gate = PermitGate(born_monotonic_ns=7, drift_ns=drift)
+    verdict = gate.check(_permit(granted=granted), resulting_contracts=1, now_monotonic_ns=11)
+    assert _reason(verdict) == (None if allowed else "permit_older_than_gate")
 
 
 @given(

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from mia_actors.core.decisions import TargetPosition
-from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected
+from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, OrderRejected, PermitStale
 from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, OrderState, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.tradebook import TradeBook
@@ -108,13 +108,17 @@ class FakePermits:
     refusal: PermitRefusal | None = None
     as_of_ns: int = DECIDED
     contracts_max: int = 1
+    run_out: int = 0
+    """So many permits have run out when they are shown to the executor's own gate, at 0."""
 
     def permit(self, as_of_ns: int) -> Permit | PermitRefusal:
+        self.run_out -= 1
         return self.refusal or Permit(
             epoch=1,
             executor_incarnation=1,
             as_of_ns=max(self.as_of_ns, as_of_ns),
-            expires_monotonic_ns=10**18,
+            granted_monotonic_ns=-1,
+            expires_monotonic_ns=0 if self.run_out >= 0 else 10**18,
             position_contracts_max=self.contracts_max,
         )
 
@@ -176,6 +180,22 @@ def test_an_executor_that_dies_around_the_send_leaves_one_bracket(side: str) -> 
     assert broker.sent == REFS
 
 
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_an_order_that_is_at_the_broker_is_told_of_though_no_permit_is_given_any_more(side: str) -> None:
+    """The guardian halts between the death of an executor and the question of its successor."""
+    broker, journal = FakeBroker(), _journal()
+    getattr(broker, side).append(Died())
+    with pytest.raises(Died):
+        _executor(broker, journal).apply(LONG, 0)
+    halted = FakePermits(refusal=PermitRefusal(reason="halted", detail="fire"))
+    applied = _executor(broker, journal, halted).apply(LONG, 0)
+    arrived = side == "after"
+    assert applied.status is (AppliedStatus.SENT if arrived else AppliedStatus.REFUSED)
+    assert {order.state for order in journal.orders()} == {
+        OrderState.WORKING if arrived else OrderState.EXPIRED
+    }
+
+
 def test_the_intent_is_committed_before_anything_is_sent() -> None:
     broker, journal = FakeBroker(before=[Died()]), _journal()
     with pytest.raises(Died):
@@ -220,6 +240,19 @@ def test_a_decision_the_market_has_left_behind_expires() -> None:
     late = FakePermits(as_of_ns=DECIDED + 31 * 10**9)
     assert _executor(broker, permits=late).apply(LONG, 0).status is AppliedStatus.EXPIRED
     assert broker.sent == []
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, AppliedStatus.SENT), (3, AppliedStatus.REFUSED)])
+@pytest.mark.parametrize("gate", ["own", "broker"])
+def test_a_permit_that_ran_out_is_replaced_by_a_fresh_one_within_the_attempts(
+    gate: str, times: int, status: AppliedStatus
+) -> None:
+    """How long something took must not decide whether an entry is sent."""
+    broker = FakeBroker(before=[PermitStale("permit_expired")] * times if gate == "broker" else [])
+    applied = _executor(broker, permits=FakePermits(run_out=times if gate == "own" else 0)).apply(LONG, 0)
+    assert applied.status is status
+    assert applied.detail.startswith("guardian_unavailable") is (status is AppliedStatus.REFUSED)
+    assert broker.sent == (REFS if status is AppliedStatus.SENT else [])
 
 
 def test_a_rejection_is_final() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import BrokerDisconnected, OrderRejected
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderState, Side
+from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderState, OrderTerms, Side
 from mia_actors.core.session import BrokerMode, Connection, SessionInfo
 
 INSTRUMENT = "ESZ3"
@@ -155,6 +155,11 @@ class FakeDesk:
         return tuple(found for found in self.executions if found.event_time_ns > after_ns)
 
     executions: tuple[Fill, ...] = ()
+
+    def order_terms(self, order_ref: str) -> OrderTerms | None:
+        """Nothing is known of any order."""
+        del order_ref
+        return None
 
     def _report(self, order_ref: str) -> OrderReport:
         order, state = self.offsets[order_ref]

@@ -12,6 +12,7 @@ import pytest
 
 from mia_actors.core.clock import NS_PER_S, VirtualClock
 from mia_actors.core.errors import BrokerDisconnected
+from mia_actors.core.facts import Tick
 from mia_actors.core.orders import Permit, Side
 from mia_actors.core.permit_gate import Allowed, Denied, PermitDenial, PermitGate, PermitRefusal
 from mia_actors.core.units import ES
@@ -20,6 +21,7 @@ from mia_actors.guardian.core import GuardianCore, TradingState
 from mia_actors.guardian.halt_file import HALT_FILE
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.thresholds import Thresholds
 from mia_actors.guardian.watch import Watch
 from mia_actors.supervision.child import ChildContext
 from mia_actors.supervision.ref import Ref
@@ -83,8 +85,8 @@ def make_guardian(tmp_path: Path, latch: Latch, clock: VirtualClock) -> MakeGuar
             crash=crash,
         )
         guardian = Guardian(settings, context)
-        latch.next_epoch()
         guardian._latch = latch
+        guardian._office = guardian._new_office(latch)
         guardian._watch = Watch(
             settings=settings,
             core=GuardianCore(settings, ES, equity_usd),
@@ -152,6 +154,15 @@ def test_no_permit_for_a_time_that_is_not_judged(make_guardian: MakeGuardian, la
     behind = guardian.permit(bar(5).end_ns + 1, 4)
     assert isinstance(behind, PermitRefusal)
     assert behind.reason == "guardian_behind"
+
+
+def test_a_permit_asked_for_late_tells_how_far_the_market_is(
+    make_guardian: MakeGuardian, latch: Latch
+) -> None:
+    """Execution drops an entry that the market has left behind."""
+    guardian = make_guardian(FakeDesk())
+    guardian._judge(bar(50), Gate(latch))
+    assert granted(guardian, 5).as_of_ns == bar(50).end_ns
 
 
 @pytest.mark.parametrize(("mark_ticks", "refused"), [(ENTRY - 15, False), (ENTRY - 16, True)])
@@ -231,6 +242,13 @@ def test_between_bars_a_flat_account_is_looked_at_again_every_few_seconds_and_no
     assert latch.read().is_flat
 
 
+class BrokenDesk(FakeDesk):
+    """A desk with an error of ours in it."""
+
+    def working_orders(self) -> int:
+        raise RuntimeError("broken")
+
+
 def run_into_error(guardian: Guardian) -> BaseException | None:
     """Lets the guardian's loop take one bar, in this thread; returns the last word of its process."""
     guardian._events.put(bar(5))
@@ -242,9 +260,11 @@ def run_into_error(guardian: Guardian) -> BaseException | None:
 def test_an_error_of_the_guardian_itself_halts_and_ends_the_process(
     make_guardian: MakeGuardian, latch: Latch
 ) -> None:
-    run_into_error(make_guardian(FakeDesk(), equity_usd=Decimal("NaN")))
+    guardian = make_guardian(BrokenDesk())
+    latch.lower(TradingState.REDUCE_ONLY, reason="position", who="guardian", at_ns=1)
+    run_into_error(guardian)
     assert latch.read().state is TradingState.HALTED
-    assert latch.read().reason.startswith("the guardian failed: InvalidOperation")
+    assert latch.read().reason == "the guardian failed: RuntimeError: broken"
 
 
 def test_a_lost_connection_ends_the_process_and_latches_nothing_new(
@@ -262,7 +282,7 @@ def test_an_error_that_cannot_be_latched_ends_the_process_all_the_same(
     make_guardian: MakeGuardian, latch: Latch
 ) -> None:
     """A full or read-only disk."""
-    guardian = make_guardian(FakeDesk(), equity_usd=Decimal("NaN"))
+    guardian = make_guardian(BrokenDesk())
     latch._connection.execute("PRAGMA query_only = ON")
     run_into_error(guardian)
 
@@ -301,3 +321,35 @@ def test_a_guardian_that_hangs_falls_silent(
     released.set()
     thread.join(10)
     assert latch.fact(HEARTBEAT) == str(clock.now_ns())
+
+
+def test_a_trade_between_two_bars_that_breaks_a_limit_halts_at_once_out_of_lockstep(
+    make_guardian: MakeGuardian, latch: Latch
+) -> None:
+    desk = FakeDesk(position=1)
+    guardian = make_guardian(desk)
+    guardian._ready()[0].add_fills([fill(1, Side.BUY, ENTRY)])
+    guardian._judge(bar(5), Gate(latch))
+    for ticks, state in ((ENTRY - 15, TradingState.ACTIVE), (ENTRY - 16, TradingState.HALTED)):
+        tick = Tick(arrival_ns=NOON_NS, price_ticks=ticks)
+        guardian._ready()[0].take(tick)
+        guardian._look(tick)
+        assert latch.read().state is state
+    assert desk.position == 0
+    calls = len(desk.calls)
+    guardian._look(tick)
+    assert len(desk.calls) == calls  # what follows is done at bars and while nothing arrives
+
+
+def test_a_feed_that_falls_silent_ends_permits_without_any_bar(
+    make_guardian: MakeGuardian, latch: Latch, clock: VirtualClock
+) -> None:
+    guardian = make_guardian(FakeDesk(), settings=SETTINGS.model_copy(update={"spread_ticks": Thresholds()}))
+    guardian._judge(bar(5), Gate(latch))
+    assert isinstance(guardian.permit(bar(5).end_ns, 4), Permit)
+    clock.advance_ns(30 * NS_PER_S)
+    guardian._look(None)
+    refusal = guardian.permit(bar(5).end_ns, 4)
+    assert refusal == PermitRefusal(reason="pause", detail="no market data for 30 s, limit 30 s")
+    guardian._judge(bar(10), Gate(latch))
+    assert isinstance(guardian.permit(bar(10).end_ns, 4), Permit)

@@ -67,6 +67,18 @@ def test_everything_is_cancelled_and_seen_to_be_before_the_position_is_offset(
     assert not first.is_flat
 
 
+def test_a_new_halt_cancels_before_it_asks_what_works(tmp_path: Path) -> None:
+    """The cancel is what must not wait for an answer; with nothing to cancel it does no harm."""
+    with closing(Latch.open(tmp_path)) as latch:
+        desk = FakeDesk(position=1, working=2)
+        sequence = sequence_of(latch, desk)
+        latch.lower(TradingState.HALTED, reason="day loss", who="guardian", at_ns=1)
+        stepped(sequence, 1)
+        assert desk.calls[:2] == ["global_cancel", "working_orders"]
+        assert [stepped(sequence, number).is_flat for number in (2, 3)] == [False, True]
+        assert desk.calls.count("global_cancel") == 1
+
+
 def test_flat_is_said_after_two_looks_at_different_moments_and_not_before(latch: Latch) -> None:
     sequence = sequence_of(latch, FakeDesk())
     looks = [sequence.step(NOON_NS, moment).is_flat for moment in (1.0, 1.0, 1.0)]

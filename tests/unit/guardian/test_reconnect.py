@@ -9,7 +9,7 @@ import pytest
 
 from mia_actors.core.clock import VirtualClock
 from mia_actors.core.market import Bar
-from mia_actors.core.orders import Fill, Permit
+from mia_actors.core.orders import Fill, OrderTerms, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.units import Contract
 from mia_actors.guardian import actor
@@ -31,8 +31,14 @@ class Line(FakeDesk):
     def equity_usd(self) -> Decimal:
         return Decimal(10_000)
 
-    def last_bar(self) -> Bar | None:
-        return self.newest
+    def account(self) -> str:
+        return "DU1"
+
+    def recent_bars(self) -> tuple[Bar, ...]:
+        return (self.newest,) if self.newest else ()
+
+    def all_order_terms(self) -> tuple[OrderTerms, ...]:
+        return ()
 
     def close(self) -> None:
         """Nothing to close."""
@@ -78,6 +84,7 @@ def test_after_a_reconnect_there_is_no_permit_before_a_judgement_and_a_pause_goe
     guardian = Guardian(SETTINGS, context)
     with closing(Latch.open(tmp_path)) as latch:
         guardian._latch = latch
+        guardian._office = guardian._new_office(latch)
         guardian._open(latch)
         guardian._judge(bar(10), Gate())
         assert reason_of(guardian, bar(10)) == after

@@ -14,12 +14,15 @@ from mia_actors.core.units import ES
 from mia_actors.guardian.core import GuardianCore, TradingState
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
+from mia_actors.guardian.permits import Lease
+from mia_actors.guardian.thresholds import FallingThresholds
 from mia_actors.guardian.watch import Watch
 from tests.unit.guardian.account import ENTRY, INSTRUMENT, FakeDesk, bar, fill, round_trips
 
 SETTINGS = GuardianSettings(
     daily_loss_limit_usd=Decimal(200), position_contracts_max=1, consecutive_losses_max=3
 )
+LEASE = Lease(epoch=7, executor_incarnation=3, granted_monotonic_ns=5, expires_monotonic_ns=11)
 MakeWatch = Callable[..., Watch]
 
 
@@ -64,7 +67,7 @@ def make_watch(latch: Latch) -> MakeWatch:
 
 
 def permitted(watch: Watch, as_of_s: float = 5) -> Permit | PermitRefusal:
-    return watch.permit(bar(as_of_s).end_ns, epoch=7, executor_incarnation=3, expires_monotonic_ns=11)
+    return watch.permit(bar(as_of_s).end_ns, LEASE)
 
 
 def test_a_permit_names_epoch_incarnation_market_time_end_of_life_and_size(make_watch: MakeWatch) -> None:
@@ -74,6 +77,7 @@ def test_a_permit_names_epoch_incarnation_market_time_end_of_life_and_size(make_
         epoch=7,
         executor_incarnation=3,
         as_of_ns=bar(5).end_ns,
+        granted_monotonic_ns=5,
         expires_monotonic_ns=11,
         position_contracts_max=1,
     )
@@ -129,10 +133,16 @@ def test_losses_in_a_row_refuse_permits_and_latch_nothing(make_watch: MakeWatch,
     assert isinstance(permitted(watch), Permit)
 
 
-def test_an_equity_that_is_not_a_number_gives_no_permit(make_watch: MakeWatch) -> None:
-    watch = make_watch(FakeDesk(), equity_usd=Decimal("NaN"))
-    with pytest.raises(ArithmeticError):
-        watch.on_bar(bar(5))
+def test_a_judgement_that_fails_halts_and_the_account_is_made_flat_all_the_same(
+    make_watch: MakeWatch, latch: Latch
+) -> None:
+    desk = FakeDesk(position=1, working=2)
+    watch = make_watch(desk, fill(1, Side.BUY, ENTRY), equity_usd=Decimal("NaN"))
+    for number in range(1, 4):
+        watch.on_bar(bar(5 * number))
+    assert (latch.read().state, latch.read().is_flat) == (TradingState.HALTED, True)
+    assert latch.read().reason.startswith("the guardian failed: InvalidOperation")
+    assert isinstance(permitted(watch, 15), PermitRefusal)
 
 
 def test_no_recovery_no_new_day_and_no_restart_raises_the_state(make_watch: MakeWatch, latch: Latch) -> None:
@@ -225,3 +235,38 @@ def test_a_halt_latched_by_another_process_ends_the_permits_of_this_one(
 
 def test_there_is_no_permit_before_the_first_judgement(make_watch: MakeWatch) -> None:
     assert isinstance(permitted(make_watch(FakeDesk(), *round_trips([-1, -1, -1]))), PermitRefusal)
+
+
+def test_before_the_close_the_account_is_made_flat_and_nothing_is_latched(latch: Latch) -> None:
+    """Four hours before the close the session ends for this account; the next one begins as ever."""
+    limits = FallingThresholds(warning=Decimal(300), critical=Decimal(240))
+    settings = SETTINGS.model_copy(update={"close_of_session_min": limits})
+    desk = FakeDesk(position=1, working=2)
+    watch = Watch(
+        settings=settings,
+        core=GuardianCore(settings, ES, Decimal(10_000)),
+        latch=latch,
+        desk=desk,
+        instrument=INSTRUMENT,
+        session_id="s1",
+        now_ns=lambda: 42,
+    )
+    watch.add_fills([fill(1, Side.BUY, ENTRY)])
+    watch.on_bar(bar(-5))
+    assert (desk.position, permitted(watch, -5)) == (
+        1,
+        PermitRefusal(reason="pause", detail="240.1 minutes before the close of the session"),
+    )
+    watch.on_bar(bar(0))
+    assert (desk.position, desk.working, watch.state) == (0, 0, TradingState.ACTIVE)
+    watch.add_fills([fill(2, Side.SELL, ENTRY)])
+    watch.on_bar(bar(5))
+    looks = len(desk.calls)
+    for number in range(2, 12):
+        watch.on_bar(bar(5 * number))
+    assert len(desk.calls) == looks
+    desk.working = 1
+    watch.on_bar(bar(60))
+    assert desk.working == 0
+    watch.on_bar(bar(6 * 3600))
+    assert isinstance(permitted(watch, 6 * 3600), Permit)

@@ -121,6 +121,7 @@ def one_look(notifier: Notifier, outlet: FakeOutlet, clock: VirtualClock) -> Las
     [
         (event("broker"), (Urgency.WARNING, "broker: child.exited")),
         (event("broker", "child.start_failed"), (Urgency.WARNING, "broker: child.start_failed")),
+        (event("mentor", "child.input_quarantined"), (Urgency.CRITICAL, "mentor: child.input_quarantined")),
         (event("root", "supervision.budget_spent"), (Urgency.CRITICAL, "root: supervision.budget_spent")),
         (event("root", "supervision.tree_gave_up"), (Urgency.CRITICAL, "root: supervision.tree_gave_up")),
         (event("broker", reason="normal"), None),

@@ -58,5 +58,5 @@ def test_a_copy_that_is_being_stopped_or_waits_for_its_restart_counts(world_of: 
 
 
 def test_other_supervisors_have_no_such_limit() -> None:
-    with pytest.raises(ValidationError, match="simple_one_for_one only"):
+    with pytest.raises(ValidationError, match="has max_children"):
         SupervisorSpec.model_validate({"id": "root", "max_children": 3, "children": []})

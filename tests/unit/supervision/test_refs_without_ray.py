@@ -17,8 +17,10 @@ class FakeRouter:
         self._clock = clock
         self._answers = list(answers)
         self.asked: list[tuple[str, int, float]] = []
+        self.early: list[bool] = []
 
-    def resolve(self, child_id: str, newer_than: int, timeout_s: float) -> Resolution:
+    def resolve(self, child_id: str, newer_than: int, timeout_s: float, *, early: bool) -> Resolution:
+        self.early.append(early)
         self.asked.append((child_id, newer_than, timeout_s))
         self._clock.sleep_s(min(timeout_s, 2.0))
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -63,3 +65,11 @@ def test_a_known_host_is_used_without_asking_and_a_newer_one_when_it_is_needed()
     assert ref.find(newer_than=1, fresh=False, wait_s=0).host is hosts[1]  # type: ignore[union-attr]
     ref.find(newer_than=1, fresh=True, wait_s=0)
     assert [newer_than for _, newer_than, _ in router.asked] == [0, 1, 1]
+
+
+def test_a_host_that_still_starts_is_asked_too_but_not_for_what_may_be_done_once_only() -> None:
+    host: Any = object()
+    ref, router = ref_of(Resolution(whereabouts=Whereabouts.STARTING, incarnation=1, host=host))
+    assert ref.find(newer_than=0, fresh=False, wait_s=0).host is host  # type: ignore[union-attr]
+    ref.find(newer_than=0, fresh=True, wait_s=0)
+    assert router.early == [True, False]

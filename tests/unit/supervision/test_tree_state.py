@@ -112,10 +112,27 @@ def test_a_tree_that_was_being_stopped_says_so_and_one_that_is_down_too() -> Non
     assert machine.state(epoch=1).ended
 
 
-def test_a_damaged_file_is_told_by_name_and_a_missing_one_is_none(tmp_path: Path) -> None:
+def test_a_damaged_file_is_told_by_name_a_cut_line_never_was_and_a_missing_file_is_none(
+    tmp_path: Path,
+) -> None:
     assert StateFile(tmp_path).read() is None
     StateFile(tmp_path).write(TreeState(epoch=3))
     assert StateFile(tmp_path).read() == TreeState(epoch=3)
-    (tmp_path / "supervisor_state.json").write_text('{"epoch": ')
-    with pytest.raises(PermanentError, match=r"supervisor_state\.json: damaged"):
+    with (tmp_path / "supervisor_state.jsonl").open("a") as file:
+        file.write('{"epoch": 4, "stop')
+    assert StateFile(tmp_path).read() == TreeState(epoch=3)
+    with (tmp_path / "supervisor_state.jsonl").open("a") as file:
+        file.write("\n")
+    with pytest.raises(PermanentError, match=r"supervisor_state\.jsonl: damaged"):
         StateFile(tmp_path).read()
+
+
+def test_a_long_file_begins_anew_and_tells_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mia_actors.supervision.tree_state.LENGTH_MAX", 1000)
+    file = StateFile(tmp_path)
+    for epoch in range(1, 50):
+        file.write(TreeState(epoch=epoch))
+        assert StateFile(tmp_path).read() == TreeState(epoch=epoch)
+    assert (tmp_path / "supervisor_state.jsonl").stat().st_size <= 1000

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.core.errors import ConfigError
 from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
-from mia_actors.supervision.yaml_file import YamlDocument, load_yaml, validate_children
+from mia_actors.supervision.yaml_file import YamlDocument, load_yaml, validate_children, validate_pool
 
 
 class Document(BaseModel):
@@ -80,6 +80,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def read(path: Path) -> YamlDocument[Document]:
     document = load_yaml(path, Document)
     validate_children(document, document.value.tree)
+    validate_pool(document, document.value.pool, key="pool")
     return document
 
 
@@ -156,8 +157,9 @@ def test_a_good_file_is_read(write: Write) -> None:
             "{run: well_behaved:Child}",
             (
                 "10: tree.children[0].id: missing key (Name of the child, unique in the tree); allowed: "
-                "id, run, restart, shutdown_s, start_within_s, alive_within_s, progress_within_s, standby, "
-                "settings, significant, backoff, give_up_on, depends_on, restart_with_dependants"
+                "id, run, restart, shutdown_s, start_within_s, armed_within_s, alive_within_s, progress_within_s, "
+                "standby, settings, significant, backoff, give_up_on, quarantine, depends_on, "
+                "restart_with_dependants, faults"
             ),
         ),
         (
@@ -216,12 +218,40 @@ def test_a_good_file_is_read(write: Write) -> None:
             "10: tree.children[0].run: well_behaved:Stopless has no method 'stop'",
         ),
         ("children:\n    -", "children: [\n    -", "10: expected the node content"),
+        (
+            "run: well_behaved:Child, s",
+            "significant: true, run: well_behaved:Child, s",
+            "10: tree.children[0].significant: 'a' is permanent and significant; allowed: false, or restart",
+        ),
+        (
+            "run: well_behaved:Child, s",
+            "significant: true, restart: transient, run: well_behaved:Child, s",
+            "10: tree.children[0].significant: 'a' is significant and auto_shutdown of 'root' is never; allowed",
+        ),
+        (
+            "run: well_behaved:Child, s",
+            "backoff: {first_s: 9, max_s: 3}, run: well_behaved:Child, s",
+            "10: tree.children[0].backoff.first_s: first_s 9 is more than max_s 3; allowed: at most max_s",
+        ),
+        (
+            "run: well_behaved:Child, s",
+            "faults: [explode], run: well_behaved:Child, s",
+            "10: tree.children[0].faults[0]: 'explode' is not allowed; allowed: kill or hang",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_by_line_and_key(write: Write, wrong: str, right: str, said: str) -> None:
     text = GOOD.replace(wrong, right, 1)
     assert text != GOOD
     assert refused(write(text))[0].startswith(said)
+
+
+def test_a_module_to_preload_that_is_not_there_is_refused(write: Write) -> None:
+    text = GOOD.replace("json", "json, jsn")
+    assert text != GOOD
+    assert refused(write(text))[0].split(": ", 1)[1] == (
+        "pool.preload[1]: there is no module 'jsn'; allowed: modules of Python's path"
+    )
 
 
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(write: Write) -> None:
