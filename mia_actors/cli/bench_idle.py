@@ -66,7 +66,8 @@ def bench_idle(
         found: dict[str, Any] = {}
         clock = SystemClock()
         with tempfile.TemporaryDirectory(prefix="mia-bench-") as folder:
-            configure_logging(directory=Path(folder), process="bench")
+            state = open_state(Path(folder))
+            configure_logging(directory=state.path, process="bench")
             request = RunRequest(
                 config=load_config(config),
                 config_dir=config.absolute().parent,
@@ -84,7 +85,7 @@ def bench_idle(
             with LiveView(messages, clock, quiet=True) as view:
                 SessionRun(
                     request,
-                    state=open_state(Path(folder)),
+                    state=state,
                     viewer=view,
                     clock=clock,
                     ids=RandomIds(),

@@ -320,9 +320,12 @@ class Lifecycle:
             and supervisor.members is None
         ):
             supervisor.first = min(first, supervisor.first)
-        else:
+            return
+        if supervisor.becoming is not None:
             supervisor.to_start |= supervisor.members or set()
-            self._stop_from(supervisor, Purpose.RESTART, first)
+        elif supervisor.members is not None and _is_starting(supervisor):
+            first = min([first, *_places_not_begun(supervisor)])
+        self._stop_from(supervisor, Purpose.RESTART, first)
 
     def _give_up(self, supervisor: SupervisorNode, fact: Fact, cause: str) -> None:
         supervisor.cause, supervisor.state = cause, NodeState.STOPPING
@@ -620,6 +623,12 @@ def _owed(parent: SupervisorNode) -> set[str]:
         for node in parent.children
         if node.place >= place and node.state not in NOT_STARTED and _is_member(parent, node)
     }
+
+
+def _places_not_begun(parent: SupervisorNode) -> list[int]:
+    """Of those that the start under way owes a life and that have none yet."""
+    owed = _owed(parent)
+    return [node.place for node in parent.children if node.node_id in owed and node.state not in ALIVE]
 
 
 def _any_stands(supervisor: SupervisorNode) -> bool:

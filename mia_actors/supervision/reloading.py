@@ -8,8 +8,8 @@ child that is held stays so, one that was down stays down, and a start that fail
 from collections import deque
 
 from mia_actors.supervision.events import CallAnswered, CallOutcome, Fact, ReloadCall
-from mia_actors.supervision.lifecycle import Lifecycle
-from mia_actors.supervision.nodes import NodeState, Purpose, SupervisorNode
+from mia_actors.supervision.lifecycle import RESTARTS_ALONE, Lifecycle
+from mia_actors.supervision.nodes import Node, NodeState, Purpose, SupervisorNode
 from mia_actors.supervision.reload import Change, ReloadPlan, plan_reload, why_not
 from mia_actors.supervision.tree import Tree, spec_of
 
@@ -39,11 +39,7 @@ class Reloading:
                 self._answer(call, CallOutcome.NOT_RUNNING)
 
     def _is_at_rest(self) -> bool:
-        return not any(
-            isinstance(node, SupervisorNode)
-            and (node.purpose is not Purpose.NONE or node.coming_up or node.awaited is not None)
-            for node in self._tree.nodes.values()
-        )
+        return not any(_is_busy(node) for node in self._tree.nodes.values())
 
     def _begin(self, call: ReloadCall) -> None:
         old = spec_of(self._tree.root)
@@ -64,6 +60,17 @@ class Reloading:
 
     def _answer(self, call: ReloadCall, outcome: CallOutcome, cause: str = "") -> None:
         self._tree.effects.append(CallAnswered(call_id=call.call_id, outcome=outcome, cause=cause))
+
+
+def _is_busy(node: Node) -> bool:
+    """Whether it is in the middle of something, or owes a group its next try to start."""
+    if isinstance(node, SupervisorNode) and (
+        node.purpose is not Purpose.NONE or node.coming_up or node.awaited is not None
+    ):
+        return True
+    parent = node.parent
+    tries_again = node.state is NodeState.RESTARTING and not node.waits
+    return tries_again and parent is not None and parent.spec.strategy not in RESTARTS_ALONE
 
 
 def summary(plan: ReloadPlan) -> str:

@@ -60,6 +60,15 @@ class Tree:
         _note_dependencies(supervisor, node)
         return node
 
+    def add_again(self, supervisor: SupervisorNode, spec: ChildSpec | SupervisorSpec) -> None:
+        """In a tree that was just built: who is listed under one of its names was removed before it was added."""
+        for name in _names(spec):
+            holder = self.nodes.get(name)
+            member = None if holder is None else _member(supervisor, holder)
+            if member is not None:
+                member.state = NodeState.REMOVED
+        self.add(supervisor, spec)
+
     def remove(self, node: Node) -> None:
         """It ended for good: one that is listed comes back with the next start of its supervisor only."""
         node.state = NodeState.REMOVED

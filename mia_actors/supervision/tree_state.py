@@ -135,7 +135,7 @@ def restore(tree: Tree, state: TreeState) -> None:
     for added in state.added:
         supervisor = tree.nodes.get(added.supervisor_id)
         if isinstance(supervisor, SupervisorNode):
-            tree.add(supervisor, added.spec)
+            tree.add_again(supervisor, added.spec)
     for node in tree.nodes.values():
         node.state = state.down.get(node.node_id, NodeState.UP)
         if node.node_id in state.held:
@@ -153,9 +153,7 @@ def restore(tree: Tree, state: TreeState) -> None:
             node.armed = node.node_id in state.armed
         else:
             node.copies = state.copies.get(node.node_id, 0)
-            node.awaited = node.children.get(state.awaited.get(node.node_id, ""))
-            node.not_before_s = state.put_off_s.get(state.awaited.get(node.node_id, ""), None) or 0.0
-            node.members = set(state.members.get(node.node_id, ())) or None
+            _await_again(node, state)
             node.window.restore(state.restarts_s.get(node.node_id, ()))
         if node.spec.significant and node.parent is not None and node.state is NodeState.UP:
             node.parent.significant[node.node_id] = node
@@ -163,6 +161,17 @@ def restore(tree: Tree, state: TreeState) -> None:
         waiting = tree.nodes.get(name)
         if isinstance(waiting, SupervisorNode):
             _rest_down(waiting)
+
+
+def _await_again(supervisor: SupervisorNode, state: TreeState) -> None:
+    """Whom its group waits for; a supervisor whose restart was not put off is up again, so nobody waits for it."""
+    name = state.awaited.get(supervisor.node_id, "")
+    awaited = supervisor.children.get(name)
+    if isinstance(awaited, SupervisorNode) and name not in state.put_off_s:
+        return
+    supervisor.awaited = awaited
+    supervisor.not_before_s = state.put_off_s.get(name) or 0.0
+    supervisor.members = set(state.members.get(supervisor.node_id, ())) or None
 
 
 def _rest_down(supervisor: SupervisorNode) -> None:

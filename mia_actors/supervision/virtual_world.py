@@ -37,8 +37,10 @@ from mia_actors.supervision.events import (
 from mia_actors.supervision.machine import TreeMachine
 from mia_actors.supervision.nodes import ChildNode, NodeState
 from mia_actors.supervision.spec import SupervisorSpec
+from mia_actors.supervision.tree_state import TreeState
 
 EVENTS_UNTIL_REST_MAX = 100_000
+NOBODY_ASKS = -1
 SAID = {
     Fact.SUPERVISOR_STARTING: "supervisor_start",
     Fact.CHILD_STARTED: "start",
@@ -76,6 +78,9 @@ class VirtualWorld:
         self.answers: dict[int, CallAnswered] = {}
         """What calls were answered, by their numbers."""
         self.outcome: TreeDown | None = None
+        self._spec = spec
+        self._dying: dict[str, int] = {}
+        """Processes that a takeover ends, until that is confirmed."""
         self._delay_s = delay_s
         self._due: list[tuple[float, int, Event]] = []
         self._number = itertools.count()
@@ -115,6 +120,32 @@ class VirtualWorld:
         if answer is None:
             raise InvariantViolated(f"{call} was not answered")
         return answer
+
+    def take_over(self) -> None:
+        """The supervisor dies; another one goes on from what was written, with those children that serve."""
+        before = self.machine
+        state = TreeState.model_validate_json(before.state(epoch=1).model_dump_json())
+        self.machine = TreeMachine.resumed(self._spec, state)
+        self._due.clear()
+        for name, incarnation in tuple(self.living.items()):
+            if not (self._is_up(self.machine, name, incarnation) and self._is_up(before, name, incarnation)):
+                self._dying[name] = self.living.pop(name)
+        for name, incarnation in self._dying.items():
+            self._lost(name, incarnation, self._delay_s())
+        for node in self.machine.nodes.values():
+            if (
+                isinstance(node, ChildNode)
+                and node.state is NodeState.UP
+                and self.living.get(node.node_id) is None
+                and self._dying.get(node.node_id) != node.incarnation
+            ):
+                self._lost(node.node_id, node.incarnation, 0.0)
+        for timer in self.machine.timers(self.now_s):
+            self.post(timer.event, timer.after_s)
+        if state.reload is not None:
+            self.post(ReloadCall(call_id=NOBODY_ASKS, tree=state.reload))
+        if state.stopping:
+            self.post(StopTree())
 
     def advance(self, duration_s: float) -> None:
         """Time passes."""
@@ -169,6 +200,8 @@ class VirtualWorld:
         """One event: the next that is due."""
         due_s, _, event = heapq.heappop(self._due)
         self.now_s = max(self.now_s, due_s)
+        if isinstance(event, ChildExited) and self._dying.get(event.child_id) == event.incarnation:
+            del self._dying[event.child_id]
         for effect in self.machine.handle(event, self.now_s):
             self.effects.append(effect)
             self._apply(effect)
@@ -212,6 +245,8 @@ class VirtualWorld:
         return child_id in self.stubborn or bool(said_so)
 
     def _keep_answer(self, answer: CallAnswered) -> None:
+        if answer.call_id == NOBODY_ASKS:
+            return
         if answer.call_id in self.answers:
             raise InvariantViolated(f"call {answer.call_id} is answered twice")
         self.answers[answer.call_id] = answer
@@ -228,7 +263,7 @@ class VirtualWorld:
 
     def _start_child(self, effect: StartChild) -> None:
         child_id, incarnation = effect.child_id, effect.incarnation
-        if child_id in self.living:
+        if child_id in self.living or child_id in self._dying:
             raise InvariantViolated(f"{child_id} would live twice")
         if self.machine.nodes[child_id].state is NodeState.HELD:
             raise InvariantViolated(f"{child_id} would live although it is held")
@@ -252,6 +287,15 @@ class VirtualWorld:
                 ChildExited(child_id=child_id, incarnation=incarnation, reason=reason, cause=""),
                 self._delay_s(),
             )
+
+    @staticmethod
+    def _is_up(machine: TreeMachine, child_id: str, incarnation: int) -> bool:
+        node = machine.nodes.get(child_id)
+        return isinstance(node, ChildNode) and node.state is NodeState.UP and node.incarnation == incarnation
+
+    def _lost(self, child_id: str, incarnation: int, after_s: float) -> None:
+        lost = ChildExited(child_id=child_id, incarnation=incarnation, reason=ExitReason.KILLED, cause="lost")
+        self.post(lost, after_s)
 
     def _note(self, report: Report) -> None:
         self.reports.append(report)

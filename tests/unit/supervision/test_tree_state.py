@@ -8,6 +8,7 @@ from mia_actors.core.errors import PermanentError
 from mia_actors.supervision.events import (
     ChildExited,
     ChildStarted,
+    DeleteChildCall,
     Event,
     ExitReason,
     StartChild,
@@ -95,6 +96,25 @@ def test_a_child_added_by_a_call_is_still_there(tmp_path: Path) -> None:
     added = StartChildCall(call_id=1, supervisor_id="root", spec=ChildSpec(id="d", run="m:D"))
     machine = fed(TreeMachine(SPEC), StartTree(), added)
     assert states(resumed(machine, tmp_path))["d"] is NodeState.UP
+
+
+@pytest.mark.parametrize("gone", ["b", "below"])
+def test_one_that_a_call_added_under_the_name_of_a_listed_one_that_is_gone_is_still_the_one(
+    tmp_path: Path, gone: str
+) -> None:
+    machine = fed(
+        TreeMachine(SPEC),
+        StartTree(),
+        TerminateChildCall(call_id=1, supervisor_id="root", child_id=gone),
+        exited({"b": "b", "below": "c"}[gone], 1, ExitReason.SHUTDOWN),
+        DeleteChildCall(call_id=2, supervisor_id="root", child_id=gone),
+        StartChildCall(call_id=3, supervisor_id="root", spec=ChildSpec(id=gone, run="m:Other")),
+    )
+    after = resumed(machine, tmp_path)
+    found = after.nodes[gone]
+    assert isinstance(found, ChildNode)
+    assert (found.spec.run, found.state, found.added) == ("m:Other", NodeState.UP, True)
+    assert states(after) == states(machine)
 
 
 def test_the_budget_is_not_renewed_by_a_takeover(tmp_path: Path) -> None:
