@@ -7,6 +7,10 @@ from typing import NoReturn
 
 import pytest
 import ray
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # how long an example takes says something about the machine only
 
 UNIT = Path(__file__).parent / "unit"
 

@@ -29,9 +29,9 @@ from mia_actors.cli.state import open_state
 from mia_actors.cli.tapes import tape_choice
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.trade_date import trade_date
-from mia_actors.cycle.actor import CycleSettings
 from mia_actors.cycle.backtest import Backtest, BacktestResult
 from mia_actors.cycle.performance import Performance, performance
+from mia_actors.cycle.settings import CycleSettings
 from mia_actors.ensemble.actor import EnsembleSettings
 from mia_actors.ensemble.registry import load
 from mia_actors.ensemble.serving import EnsembleServer

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.units import product
-from mia_actors.cycle.actor import CycleSettings
+from mia_actors.cycle.settings import CycleSettings
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.news import with_news_file
 from mia_actors.supervision.child import parse_settings

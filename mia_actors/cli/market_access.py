@@ -53,7 +53,7 @@ class SimulatedMarket:
 
     def _connected(self) -> ControlClient:
         if self._control is None:
-            self._control = ControlClient(*self._address)
+            self._control = ControlClient(*self._address, patience_s=0.0)  # its caller tries again
         return self._control
 
     def _lost(self, error: Exception) -> BrokerDisconnected:

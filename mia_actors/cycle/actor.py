@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
-from pydantic import Field
-
 from mia_actors.broker.market_gate import market_gate
 from mia_actors.broker.messages import BarClosed
 from mia_actors.core.clock import NS_PER_S
@@ -19,8 +17,9 @@ from mia_actors.core.features import EnsembleVector, EnsembleVote, TimeframeFeat
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill
 from mia_actors.core.session import SessionInfo
-from mia_actors.cycle.decision import DecisionCore, DecisionSettings
+from mia_actors.cycle.decision import DecisionCore
 from mia_actors.cycle.engine import ClosedBar, CycleEngine, progress_from
+from mia_actors.cycle.settings import CycleSettings
 from mia_actors.execution.messages import Applied
 from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.store.market_journal import MarketJournal
@@ -32,23 +31,6 @@ from mia_actors.telemetry.logs import get_logger
 DECISIONS_FILE = "decisions.db"
 MARKET_FILE = "market.db"
 WARM_UP_WITHIN_S = 5.0
-
-
-class CycleSettings(DecisionSettings):
-    """The decision settings and the runner's limits."""
-
-    stage_timeout_s: float = Field(
-        default=60.0, gt=0, le=600, description="Seconds one stage may take, restarts of its actor included."
-    )
-    bar_wait_s: float = Field(
-        default=1.0, gt=0, le=30, description="Length of one long poll for the next bar."
-    )
-    stage_failures_max: int = Field(
-        default=10,
-        ge=1,
-        le=1000,
-        description="Failed runs of one cycle before the runner gives up and crashes.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

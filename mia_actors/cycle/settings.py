@@ -55,3 +55,20 @@ class DecisionSettings(BaseModel):
                 f"strategies_agree_min {self.strategies_agree_min} is more than there are strategies"
             )
         return self
+
+
+class CycleSettings(DecisionSettings):
+    """The decision settings and the runner's limits."""
+
+    stage_timeout_s: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds one stage may take, restarts of its actor included."
+    )
+    bar_wait_s: float = Field(
+        default=1.0, gt=0, le=30, description="Length of one long poll for the next bar."
+    )
+    stage_failures_max: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="Failed runs of one cycle before the runner gives up and crashes.",
+    )

@@ -58,7 +58,7 @@ class ControlClient:
 
     def close_market(self, reason: str) -> None:
         """Closes the market, as in the daily break: orders are refused with this text; empty opens it again."""
-        self._ask({"op": "close_market", "reason": reason})
+        self._line.ask({"op": "close_market", "reason": reason})
 
     def stop(self) -> None:
         """Ends the gateway. Never repeated by itself."""

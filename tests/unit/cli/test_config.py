@@ -8,7 +8,7 @@ import yaml
 from mia_actors.cli.config import SystemConfig, child_settings, load_config, session_connections
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode
-from mia_actors.cycle.actor import CycleSettings
+from mia_actors.cycle.settings import CycleSettings
 from mia_actors.guardian.limits import GuardianSettings
 
 SHIPPED = Path(__file__).parents[3] / "supervision.yaml"
