@@ -143,6 +143,7 @@ def stage_of(config: SystemConfig, folder: Path, clock: Clock) -> Iterator[Stage
         gateway = GatewayProcess.start(arguments, listening=listening)
         started.callback(gateway.stop)
         session_folder = state.new_session(folder.name)
+        state.mark_newest(folder.name)
         connections = session_connections(config, BrokerMode.SIM, gateway.tws_port)
         session = SessionInfo(
             session_id=folder.name,
