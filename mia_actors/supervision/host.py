@@ -223,10 +223,12 @@ class ChildHost:
         self._serving = False
         self._epoch = 0
         sys.path += [entry for entry in search_path if entry not in sys.path]
+        gc.disable()  # what is imported stays: a collection would look at all of it in vain, here and later
         for name in preload:
             importlib.import_module(name)
         common_resource()
-        gc.freeze()  # what was imported stays: no collection in the life of the child looks at it again
+        gc.freeze()
+        gc.enable()
         self._pulse = PulseSender(host_id, pulses, self._activity.stall)
 
     @ray.method(concurrency_group="lifeline")
