@@ -119,7 +119,10 @@ def bench_mttr(
     """
 
     def command() -> int:
-        pool = load_config(config).standby_pool
+        shipped = load_config(config).standby_pool
+        pool = shipped.model_copy(
+            update={"preload": (*IMPORTS, ANSWERER)}
+        )  # no more, no less than the others
         clock = SystemClock()
         with ExitStack() as started:
             folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="mia-bench-")))

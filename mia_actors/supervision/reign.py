@@ -10,6 +10,7 @@ from ray.exceptions import RayError
 
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import PermanentError
+from mia_actors.supervision.death_watch import DeathWatch
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.processes import kill_all
@@ -63,7 +64,11 @@ class Reign:
         self._began_s = 0.0
         self._short_reigns = 0
         self._stopping = False
-        when_done(supervisor.lifeline.remote(), self._lifeline_ended)
+        self._lock = threading.Lock()
+        self._mourned: set[str] = set()
+        """Supervisors whose death is being dealt with, or was: the kernel and Ray tell of it each in its own time."""
+        self._deaths = DeathWatch(lambda name: self._died(name, "process died"))
+        self._watch(supervisor, identity)
 
     def expect_end(self) -> None:
         """The tree is being stopped: a death of its supervisor is no longer followed by anything."""
@@ -95,16 +100,27 @@ class Reign:
             if actor["namespace"] == self._namespace and actor["name"].startswith(self._launch.name)
         ]
 
-    def _lifeline_ended(self, outcome: str | None, error: BaseException | None) -> None:
-        if error is None:
+    def _watch(self, supervisor: Any, identity: HostIdentity) -> None:
+        def lifeline_ended(outcome: str | None, error: BaseException | None) -> None:
+            if error is not None:
+                self._died(identity.host_id, cause_of(error))
+                return
             if outcome != "stopped":
                 self.failed = outcome
             self.ended.set()
-            return
-        if not self._stopping:
-            threading.Thread(target=self._lost, args=(error,), name="supervisor-lost").start()
 
-    def _lost(self, error: BaseException) -> None:
+        when_done(supervisor.lifeline.remote(), lifeline_ended)
+        if identity.node_id == ray.get_runtime_context().get_node_id():
+            self._deaths.add(identity.host_id, identity.process)
+
+    def _died(self, name: str, cause: str) -> None:
+        with self._lock:
+            known = name in self._mourned
+            self._mourned.add(name)
+        if not known and not self._stopping and not self.ended.is_set():
+            threading.Thread(target=self._lost, args=(cause,), name="supervisor-lost").start()
+
+    def _lost(self, cause: str) -> None:
         is_short = self._clock.monotonic_s() - self._began_s < SHORT_REIGN_S
         self._short_reigns = self._short_reigns + 1 if is_short else 0
         with suppress(PermanentError):  # whoever cannot take over will say so
@@ -112,7 +128,7 @@ class Reign:
             if state is not None and state.ended:
                 self._end_as_recorded()
                 return
-        self._log.warning("supervisor.lost", cause=cause_of(error), short_reigns=self._short_reigns)
+        self._log.warning("supervisor.lost", cause=cause, short_reigns=self._short_reigns)
         try:
             succeeded = self._short_reigns <= SHORT_REIGNS_MAX and self._follow_successor()
         except RayError:
@@ -176,7 +192,7 @@ class Reign:
         self.supervisor = supervisor
         self._began_s = self._clock.monotonic_s()
         self._router.point_to(supervisor)
-        when_done(supervisor.lifeline.remote(), self._lifeline_ended)
+        self._watch(supervisor, self._identity)
         self._log.info("supervisor.followed", epoch=epoch)
         return True
 

@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import RayError
 
 from mia_actors.supervision.activity import Stall
+from mia_actors.supervision.death_watch import DeathWatch
 from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
@@ -72,6 +73,10 @@ class PredecessorWatch:
         leave: Callable[[], None],
     ) -> None:
         self._process: ProcessId | None = None
+        self._lock = threading.Lock()
+        self._told = False
+        """Its end is known; the kernel and Ray tell of it each in its own time."""
+        self._deaths = DeathWatch(lambda _: self._died())
         self._take_over = take_over
         self._leave = leave
         self._log = get_logger(actor="standby")
@@ -80,6 +85,8 @@ class PredecessorWatch:
             if identity is not None:
                 self._process = identity.process
                 pulses.expect(PREDECESSOR, LIMITS)
+                if identity.node_id == ray.get_runtime_context().get_node_id():
+                    self._deaths.add(PREDECESSOR, identity.process)
 
         when_done(predecessor.identity.remote(), known)
         when_done(predecessor.lifeline.remote(), self._lifeline_ended)
@@ -94,6 +101,12 @@ class PredecessorWatch:
         if error is None:
             self._leave()
         else:
+            self._died()
+
+    def _died(self) -> None:
+        with self._lock:
+            told, self._told = self._told, True
+        if not told:
             threading.Thread(target=self._succeed, name="succession", daemon=True).start()
 
     def _succeed(self) -> None:
