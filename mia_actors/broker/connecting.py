@@ -9,6 +9,9 @@ from mia_actors.core.errors import BrokerDisconnected
 from mia_actors.core.session import Connection
 
 CLIENT_ID_IN_USE = 326
+NOT_VALID = 321
+READ_ONLY = "read-only"
+"""TWS says so of whatever touches orders, also of their list, when its API is set to it."""
 
 
 async def open_ib(
@@ -30,7 +33,7 @@ async def open_ib(
             refused.set_result(reason)
 
     def hear_error(_request_id: int, code: int, text: str, _contract: Any) -> None:
-        if code == CLIENT_ID_IN_USE:
+        if code == CLIENT_ID_IN_USE or (code == NOT_VALID and READ_ONLY in text.lower()):
             refuse(f"code {code}: {text}")
 
     def hear_cut(reason: str = "the gateway closed the connection") -> None:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from mia_actors.broker import parse
+from mia_actors.broker.accounts import account_of
 from mia_actors.broker.broker_word import BrokerWord, WordEvents
 from mia_actors.broker.codes import Code, Effect, error_of, is_empty_history
 from mia_actors.broker.connecting import open_ib
@@ -27,6 +28,7 @@ from mia_actors.broker.wire import IbFuture, RequestError
 from mia_actors.core.clock import time_ns_of
 from mia_actors.core.errors import (
     BrokerDisconnected,
+    ConfigError,
     InvariantViolated,
     MiaError,
     PacingExceeded,
@@ -129,6 +131,7 @@ class IbSession:
         self._farm_down = False
         self._bars_request: int | None = None
         self._ib_contract: Any = None
+        self._account = ""
 
     @property
     def contract(self) -> Contract | None:
@@ -142,6 +145,7 @@ class IbSession:
 
         Raises:
             BrokerDisconnected: refused, client id in use, or a list did not come to its end.
+            ConfigError: not the account that was configured, or not of the kind that may be traded.
         """
         limit_s = 2 * self._limits.connect_timeout_s + 2 * self._limits.request_timeout_s
         self._thread.call(self._connect, limit_s)
@@ -159,8 +163,12 @@ class IbSession:
             self._ib = await open_ib(
                 self._word, self._connection, timeout_s=self._limits.connect_timeout_s, on_cut=self._on_cut
             )
+            self._account = account_of(self._ib.managedAccounts(), self._connection)
         except BrokerDisconnected as error:
             raise BrokerDisconnected(self._named(str(error))) from error
+        except ConfigError:
+            self._drop()
+            raise
 
     def _on_cut(self, reason: str) -> None:
         if self._word.contract is not None:
@@ -215,7 +223,7 @@ class IbSession:
         wanted = IbFuture(product.symbol, exchange=product.exchange, currency=product.currency)
         details = self._ask("contract details", lambda ib: ib.reqContractDetailsAsync(wanted))
         candidates = {parse.contract_of(one.contract): one.contract for one in details}
-        today = trade_date(self._now_ns())
+        today = trade_date(self.broker_time_ns())
         chosen = front_contract(list(candidates), today=today, roll_days=roll_days, month=month)
         self._ib_contract = candidates[chosen]
         self._ib_contract.lastTradeDateOrContractMonth = chosen.expiry
@@ -239,7 +247,7 @@ class IbSession:
 
         async def subscribe(ib: Any) -> None:
             ib.reqMktData(self._ib_contract, "", snapshot=False)
-            ib.reqPnLSingle(ib.managedAccounts()[0], "", contract.con_id)
+            ib.reqPnLSingle(self._account, "", contract.con_id)
 
         self._ask("account", subscribe)
 
@@ -253,11 +261,7 @@ class IbSession:
 
     def account(self) -> str:
         """The account traded."""
-
-        async def read(ib: Any) -> str:
-            return str(ib.managedAccounts()[0])
-
-        return self._ask("account", read)
+        return self._account
 
     def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
         """Bars that have ended by now, ascending. `duration` in TWS's words, such as `10 D`.
@@ -285,11 +289,11 @@ class IbSession:
             rows = self._ask(f"{timeframe} history", request, limit_s=limit_s)
         except NoBars:
             return []
-        now_ns = self._now_ns()
+        now_ns = self.broker_time_ns()
         bars = [parse.historical_bar(self._product, contract.instrument, timeframe, row) for row in rows]
         return sorted((bar for bar in bars if bar.end_ns <= now_ns), key=lambda bar: bar.start_ns)
 
-    def _now_ns(self) -> int:
+    def broker_time_ns(self) -> int:
         """The gateway's clock, whole seconds."""
         return time_ns_of(self._ask("current time", lambda ib: ib.reqCurrentTimeAsync()))
 
@@ -301,7 +305,7 @@ class IbSession:
         """
 
         async def read(ib: Any) -> Decimal | None:
-            return parse.net_liquidation_usd(ib.managedAccounts()[0], ib.accountValues())
+            return parse.net_liquidation_usd(self._account, ib.accountValues())
 
         found = self._ask("account", read)
         if found is None:
@@ -363,7 +367,8 @@ class IbSession:
         con_id = self._traded().con_id
         async with self._lists:
             rows = await ib.reqPositionsAsync()
-        position: int = sum(round(row.position) for row in rows if row.contract.conId == con_id)
+        ours = [row for row in rows if row.contract.conId == con_id and row.account == self._account]
+        position: int = sum(round(row.position) for row in ours)
         self._word.position_asked(position)
         return position
 
@@ -405,14 +410,13 @@ class IbSession:
                 numbers = {spec.order_ref: ib.client.getReqId() for spec in group}
                 if self._reserve_order_id is not None:
                     self._reserve_order_id(max(numbers.values()))
-                account = ib.managedAccounts()[0]
                 orders = [
                     parse.ib_order(
                         self._product,
                         spec,
                         order_id=numbers[spec.order_ref],
                         parent_id=numbers[spec.parent_ref] if spec.parent_ref else 0,
-                        account=account,
+                        account=self._account,
                         transmit=spec is group[-1],
                     )
                     for spec in group

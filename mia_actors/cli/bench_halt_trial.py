@@ -265,7 +265,8 @@ class HaltTrials:
 
     def _resume(self) -> None:
         self._wait(self._is_confirmed, "a flat account", ARRIVE_WITHIN_S)
-        console.resume(self._state, reason="the next trial", who="bench", clock=self._clock)
+        seen = self._latch.read()
+        console.resume(self._state, of=seen, reason="the next trial", who="bench", clock=self._clock)
 
     def _go_on(self) -> None:
         for process in self._stopped:

@@ -18,7 +18,7 @@ from mia_actors.supervision.yaml_file import load_yaml, validate_children, valid
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 LIVE_PORTS = frozenset({4001, 7496})
-"""Where TWS and IB Gateway listen for a live account; refused until live trading is its own switch."""
+"""Where TWS and IB Gateway listen for a live account."""
 GUARDIAN = "guardian"
 INSTRUMENTS = tuple(PRODUCTS)
 
@@ -29,6 +29,11 @@ class SessionSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     instrument: Literal["ES", "MES", "NQ"] = Field(description="Futures product.")
+    account: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{1,3}[0-9][0-9A-Z]{3,11}$",
+        description="IB account to trade, such as DU1234567; needed where the login has several, and for live.",
+    )
     state: Path = Field(default=Path(".mia"), description="Directory of latch, journals, traces and reports.")
     pace: str = Field(
         default="lockstep",
@@ -138,27 +143,50 @@ def history_days(config: SystemConfig) -> int:
 
 
 def session_connections(
-    config: SystemConfig, mode: BrokerMode, gateway_port: int | None
+    config: SystemConfig, mode: BrokerMode, gateway_port: int | None, *, live_account: str | None = None
 ) -> tuple[tuple[str, Connection], ...]:
     """The connections for a session; with the simulated gateway all go to its port on loopback.
 
     Raises:
-        ConfigError: a live port without the live mode, which this version does not offer.
+        ConfigError: a live port in paper mode, or live mode without the account named a second time.
     """
-    if mode is BrokerMode.LIVE:
+    if live_account is not None and mode is not BrokerMode.LIVE:
+        raise ConfigError(f"--live-account goes with --broker live, not with --broker {mode.value}")
+    if mode is BrokerMode.LIVE and (config.session.account is None or live_account != config.session.account):
         raise ConfigError(
-            "--broker live: this version trades the simulated gateway and paper accounts only; "
-            "allowed: sim, paper"
+            "--broker live trades REAL money: it needs session.account in supervision.yaml and the same account "
+            f"again as --live-account; the file says {config.session.account}, the command {live_account}"
         )
     found: list[tuple[str, Connection]] = []
     for name, section in config.connections.items():
         if gateway_port is not None:
-            host, port = "127.0.0.1", gateway_port
+            place = Connection(host="127.0.0.1", port=gateway_port, client_id=section.client_id, mode=mode)
+        elif section.port in LIVE_PORTS and mode is BrokerMode.PAPER:
+            raise ConfigError(
+                f"connections.{name}.port: {section.port} is where a LIVE account listens; paper is 4002 or 7497"
+            )
         else:
-            host, port = section.host, section.port
-            if port in LIVE_PORTS:
-                raise ConfigError(
-                    f"connections.{name}.port: {port} is where a LIVE account listens; paper is 4002 or 7497"
-                )
-        found.append((name, Connection(host=host, port=port, client_id=section.client_id, mode=mode)))
+            place = _place(config, section, mode, halts_only=False)
+        found.append((name, place))
     return tuple(found)
+
+
+def halting_connections(config: SystemConfig) -> dict[str, Connection]:
+    """The same for who only cancels and closes: no switch stands between a person and a halt."""
+    return {
+        name: _place(config, section, BrokerMode.PAPER, halts_only=True)
+        for name, section in config.connections.items()
+    }
+
+
+def _place(
+    config: SystemConfig, section: ConnectionSection, mode: BrokerMode, *, halts_only: bool
+) -> Connection:
+    return Connection(
+        host=section.host,
+        port=section.port,
+        client_id=section.client_id,
+        mode=mode,
+        account=config.session.account or "",
+        halts_only=halts_only,
+    )

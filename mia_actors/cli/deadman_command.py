@@ -11,13 +11,12 @@ import typer
 
 from mia_actors.cli.app import DEFAULT_CONFIG, ConfigOption, ExitCode, StateOption, app, guarded, messages
 from mia_actors.cli.assignment import read_assignment
-from mia_actors.cli.config import load_without_children, roll_days_of, session_connections
+from mia_actors.cli.config import halting_connections, load_without_children, roll_days_of
 from mia_actors.cli.herald import Herald, channel_of, outlet_of
 from mia_actors.cli.market_access import market_of
 from mia_actors.cli.service_manager import ServiceManager
 from mia_actors.cli.state import StateDirectory, open_state
 from mia_actors.core.clock import Clock, SystemClock
-from mia_actors.core.session import BrokerMode
 from mia_actors.core.units import product
 from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of, master_of_account
 from mia_actors.guardian.deadman_session import session_maker
@@ -106,7 +105,7 @@ def _guard_account(config: Path, state: Path | None) -> int:
     settings = document.deadman
     directory = open_state(state or document.session.state)
     configure_logging(directory=None, process=DEADMAN)
-    connections = dict(session_connections(document, BrokerMode.PAPER, None))
+    connections = halting_connections(document)
     clock = SystemClock()
     manager = ServiceManager(monotonic_s=clock.monotonic_s)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

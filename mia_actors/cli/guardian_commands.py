@@ -1,6 +1,7 @@
 """`mia halt`, `resume` and `flatten`: a person's word to the guardian; none of them needs Ray."""
 
 import getpass
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -20,16 +21,17 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.assignment import ASSIGNMENT_FILE, read_assignment
-from mia_actors.cli.config import SystemConfig, load_without_children, session_connections
+from mia_actors.cli.config import SystemConfig, halting_connections, load_without_children
 from mia_actors.cli.market_access import SimulatedMarket, market_of
 from mia_actors.cli.state import StateDirectory, open_state
-from mia_actors.core.clock import SystemClock
+from mia_actors.core.clock import SystemClock, iso_utc
 from mia_actors.core.errors import BrokerDisconnected, ConfigError
-from mia_actors.core.session import BrokerMode, SessionInfo
+from mia_actors.core.session import SessionInfo
 from mia_actors.core.units import product
 from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
 from mia_actors.guardian.core import TradingState
+from mia_actors.guardian.latch import Latched
 from mia_actors.telemetry.logs import configure_logging
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded with who and when.")]
@@ -68,15 +70,20 @@ def flatten(
 @app.command("resume")
 def resume(
     reason: ReasonOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for where there is no terminal.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Release the latch; refused while the account is not flat. Example: mia resume --reason "checked"."""
+    """Release the latch; refused while its cause persists. Example: mia resume --reason "checked" --yes."""
 
     def command() -> int:
         directory = open_state(state or load_without_children(config).session.state)
-        found = console.resume(directory.path, reason=reason, who=getpass.getuser(), clock=SystemClock())
+        clock = SystemClock()
+        seen = console.resumable(directory.path, reason=reason, clock=clock)
+        if not yes:
+            _confirm(seen, asks=not as_json)
+        found = console.resume(directory.path, of=seen, reason=reason, who=getpass.getuser(), clock=clock)
         _tell(found, as_json=as_json)
         return ExitCode.DONE
 
@@ -96,6 +103,19 @@ def ack(
         return ExitCode.DONE
 
     guarded(command)
+
+
+def _confirm(seen: Latched, *, asks: bool) -> None:
+    """Shows what is released; nothing is, unless a person at a terminal says so.
+
+    Raises:
+        ConfigError: there is no terminal to ask at.
+    """
+    if not asks or not sys.stdin.isatty():
+        raise ConfigError("trading resumes only by a person: confirm with --yes where there is no terminal")
+    shown = f"{seen.state.value} since {iso_utc(seen.at_ns)}, by {seen.who}: {seen.reason}; {seen.outcome}"
+    messages.print(shown, markup=False, highlight=False)
+    typer.confirm("Release it, so that trading may begin again?", default=False, abort=True, err=True)
 
 
 def _act(kind: str, reason: str, wait_s: float, config: Path, state: Path | None, *, as_json: bool) -> int:
@@ -129,13 +149,11 @@ def _directly(
     clock = SystemClock()
     configure_logging(directory=directory.path / LOGS, process=CONSOLE)  # stdout is for the result
     simulated = _simulated_session(directory)
-    connections = (
-        simulated.connections if simulated else session_connections(document, BrokerMode.PAPER, None)
-    )
+    connections = dict(simulated.connections) if simulated else halting_connections(document)
     try:
         console.halt_directly(
             directory.path,
-            dict(connections)[CONSOLE],
+            connections[CONSOLE],
             product(document.session.instrument),
             state=STATES[kind],
             reason=reason,
@@ -144,7 +162,7 @@ def _directly(
             market=market_of(simulated, clock),
             clock=clock,
         )
-    except BrokerDisconnected as error:
+    except (BrokerDisconnected, ConfigError) as error:
         messages.print(
             f"latched, but the broker cannot be reached ({error}): the account is NOT confirmed flat",
             style="red",

@@ -27,6 +27,7 @@ ALL = (
     "bench_mttr",
     "chaos_command",
     "check_command",
+    "doctor_command",
     "gateway_command",
 )
 WITHOUT_RAY = {

@@ -25,6 +25,7 @@ from mia_actors.cli.app import (
 )
 from mia_actors.cli.config import history_days, load_config
 from mia_actors.cli.live import LiveView
+from mia_actors.cli.preflight import preflight
 from mia_actors.cli.session_run import Ending, RunRequest, SessionResult, SessionRun, TradingHalted
 from mia_actors.cli.state import locked, open_state
 from mia_actors.cli.tapes import tape_choice
@@ -62,6 +63,12 @@ def run(
     ] = "local",
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
+    live_account: Annotated[
+        str | None,
+        typer.Option(
+            "--live-account", help="Second switch of --broker live: the account in the file, again."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,
 ) -> None:
@@ -96,9 +103,21 @@ def run(
             contract_month=contract,
             pace=pace or document.session.pace,
             address=address,
+            live_account=live_account,
         )
         configure_logging(directory=directory.path / "logs", process="run", verbose=verbose)
         clock = SystemClock()
+        looked = preflight(
+            document,
+            broker,
+            live_account=live_account,
+            state_dir=directory.path,
+            own_ray=address == "local",
+            clock=clock,
+        )
+        for one in looked:
+            text = f"{one.name}: {one.found}; {one.remedy}"
+            messages.print(text, style="yellow", markup=False, highlight=False)
         with locked(directory), LiveView(messages, clock, quiet=as_json) as view:
             session = SessionRun(request, state=directory, viewer=view, clock=clock, ids=RandomIds())
             _on_interrupt(session)

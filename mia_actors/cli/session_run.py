@@ -81,6 +81,8 @@ class RunRequest:
     pace: str
     address: str
     """`local` to start Ray, or where a running one is."""
+    live_account: str | None = None
+    """The account named a second time, where it is a live one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +263,9 @@ class SessionRun:
             lockstep=request.mode is BrokerMode.SIM and request.pace == "lockstep",
             control_host="127.0.0.1",
             control_port=control_port,
-            connections=session_connections(request.config, request.mode, gateway_port),
+            connections=session_connections(
+                request.config, request.mode, gateway_port, live_account=request.live_account
+            ),
             config_dir=str(request.config_dir),
         )
 

@@ -25,6 +25,10 @@ class Connection:
     port: int
     client_id: int
     mode: BrokerMode
+    account: str = ""
+    """The account to trade; empty: the only one the login manages."""
+    halts_only: bool = False
+    """Opens nothing: whatever kind of account it is, its orders may be cancelled and its position closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ from mia_actors.guardian.deadman import GUARDED, deadman_orders_of
 from mia_actors.guardian.halt_file import refuse_with_halt_file
 from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.hands import Market
-from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.latch import Latch, Latched
+from mia_actors.guardian.levels import Level
 
 ALIVE_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.1
@@ -135,12 +136,13 @@ def wait_until(
         clock.sleep_s(LOOK_EVERY_S)
 
 
-def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleState:
-    """Releases the latch.
+def resumable(state_dir: Path, *, reason: str, clock: Clock) -> Latched:
+    """The latch as a person may release it: what is to be shown, and then handed to `resume`.
 
     Raises:
-        PermanentError: nothing is latched, the file HALT is there, the account was not confirmed flat, or
-            another halt came meanwhile.
+        PermanentError: nothing is latched, the file HALT is there, the account was not confirmed flat, or a
+            living guardian still finds what it halted for.
+        ConfigError: no reason is given.
     """
     found = read_state(state_dir, clock)
     if not found.halted:
@@ -148,14 +150,30 @@ def resume(state_dir: Path, *, reason: str, who: str, clock: Clock) -> ConsoleSt
     if not reason.strip():
         raise ConfigError("--reason is empty: say why trading may go on")
     refuse_with_halt_file(state_dir)
-    latch = Latch.open(state_dir)
-    try:
+    with closing(Latch.open(state_dir)) as latch:
         seen = latch.read()
         if not seen.is_flat:
             raise PermanentError(
                 f"the cause persists: {seen.outcome}; make the account flat first (mia flatten, or in TWS)"
             )
-        if not latch.release(seen, reason=reason, who=who, at_ns=clock.now_ns()):
+        if found.guardian_alive and latch.fact("level") == Level.CATASTROPHE.name:
+            raise PermanentError(
+                f"the cause persists, the guardian would halt again at once: {found.findings}; "
+                "wait for the next trade date, or end the session and change the limit"
+            )
+    return seen
+
+
+def resume(state_dir: Path, *, of: Latched, reason: str, who: str, clock: Clock) -> ConsoleState:
+    """Releases the very latch that somebody looked at; see `resumable`.
+
+    Raises:
+        PermanentError: another halt came meanwhile, or the file HALT.
+    """
+    refuse_with_halt_file(state_dir)
+    latch = Latch.open(state_dir)
+    try:
+        if not latch.release(of, reason=reason, who=who, at_ns=clock.now_ns()):
             raise PermanentError(
                 "something halted again meanwhile: look at it (mia status), then resume that"
             )

@@ -5,6 +5,7 @@ that is.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mia_actors.broker.guardian_desk import GuardianSession
 from mia_actors.broker.session import SessionEvents, SessionLimits
@@ -40,7 +41,7 @@ def session_maker(
 
     def connect() -> DeadmanSession:
         session = DeadmanSession(
-            connection,
+            replace(connection, halts_only=True),
             product,
             contract_month=contract_month,
             roll_days=roll_days,

@@ -38,7 +38,7 @@ def test_a_halt_in_mid_session_cancels_flattens_and_latches(session: Session) ->
 
     assert _mia("resume", "--reason", " ", state=session.state, config=session.config).returncode == 2
     released = _mia(
-        "resume", "--reason", "drill is over", "--json", state=session.state, config=session.config
+        "resume", "--reason", "drill is over", "--yes", "--json", state=session.state, config=session.config
     )
     assert released.returncode == 0
     assert json.loads(released.stdout)["state"] == "active"

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mia_actors.cli.config import SystemConfig, child_settings, load_config, session_connections
+from mia_actors.cli.config import (
+    SystemConfig,
+    child_settings,
+    halting_connections,
+    load_config,
+    load_without_children,
+    session_connections,
+)
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.session import BrokerMode
 from mia_actors.cycle.settings import CycleSettings
@@ -82,9 +89,37 @@ def test_a_port_where_a_live_account_listens_is_refused(tmp_path: Path, port: in
         session_connections(load_config(path), BrokerMode.PAPER, None)
 
 
-def test_live_trading_is_refused_by_name(shipped: SystemConfig) -> None:
-    with pytest.raises(ConfigError, match="allowed: sim, paper"):
-        session_connections(shipped, BrokerMode.LIVE, None)
+@pytest.mark.parametrize(
+    ("account", "again", "is_refused"),
+    [
+        (None, None, True),
+        ("U1234567", None, True),
+        ("U1234567", "U1234568", True),
+        ("U1234567", "U1234567", False),
+    ],
+)
+def test_live_trading_needs_the_account_in_the_file_and_on_the_command_line(
+    shipped: SystemConfig, account: str | None, again: str | None, *, is_refused: bool
+) -> None:
+    session = shipped.session.model_copy(update={"account": account})
+    config = shipped.model_copy(update={"session": session})
+    if is_refused:
+        with pytest.raises(ConfigError, match=r"REAL money.*session\.account.*--live-account"):
+            session_connections(config, BrokerMode.LIVE, None, live_account=again)
+    else:
+        found = dict(session_connections(config, BrokerMode.LIVE, None, live_account=again))
+        assert {(one.mode, one.account) for one in found.values()} == {(BrokerMode.LIVE, account)}
+    with pytest.raises(ConfigError, match="goes with --broker live"):
+        session_connections(config, BrokerMode.PAPER, None, live_account="U1234567")
+
+
+def test_no_switch_stands_between_a_person_and_a_halt(tmp_path: Path) -> None:
+    document = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    document["connections"]["console"]["port"] = 7496
+    path = tmp_path / "supervision.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    found = halting_connections(load_without_children(path))
+    assert (found["console"].port, found["console"].halts_only) == (7496, True)
 
 
 @pytest.mark.parametrize(("limit", "is_refused"), [(250, False), (249, True)])

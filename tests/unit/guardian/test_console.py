@@ -36,7 +36,8 @@ def halted(directory: Path, *, is_flat: bool, state: TradingState = TradingState
 
 
 def resume(directory: Path, clock: VirtualClock, reason: str = "checked") -> ConsoleState:
-    return console.resume(directory, reason=reason, who="ada", clock=clock)
+    seen = console.resumable(directory, reason=reason, clock=clock)
+    return console.resume(directory, of=seen, reason=reason, who="ada", clock=clock)
 
 
 def test_a_state_directory_without_a_store_has_never_been_halted(tmp_path: Path, clock: VirtualClock) -> None:
@@ -143,6 +144,44 @@ def test_resuming_needs_a_halt_a_reason_and_a_flat_account(tmp_path: Path, clock
     with closing(Latch.open(tmp_path)) as latch:
         history = latch._connection.execute("SELECT what, who, reason FROM history ORDER BY id").fetchall()
     assert history == [("halted", "guardian", "day loss"), ("resume", "ada", "drill is over")]
+
+
+@pytest.mark.parametrize(
+    ("level", "beats", "refused"),
+    [("CATASTROPHE", True, True), ("CATASTROPHE", False, False), ("INFO", True, False)],
+)
+def test_what_a_living_guardian_still_finds_is_no_past(
+    tmp_path: Path,
+    clock: VirtualClock,
+    level: str,
+    *,
+    beats: bool,
+    refused: bool,
+) -> None:
+    halted(tmp_path, is_flat=True)
+    with closing(Latch.open(tmp_path)) as latch:
+        latch.note_fact("level", level)
+        latch.note_fact("findings", "loss of the day 1,000.00 USD")
+        if beats:
+            latch.note_fact(HEARTBEAT, str(clock.now_ns()))
+    if refused:
+        with pytest.raises(PermanentError, match=r"the cause persists.*loss of the day"):
+            resume(tmp_path, clock)
+    assert console.read_state(tmp_path, clock).halted
+    if not refused:
+        assert not resume(tmp_path, clock).halted
+
+
+def test_a_halt_that_came_after_the_person_looked_is_not_released(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    halted(tmp_path, is_flat=True)
+    seen = console.resumable(tmp_path, reason="checked", clock=clock)
+    with closing(Latch.open(tmp_path)) as latch:
+        latch.ask("halt", reason="no", who="bob", at_ns=clock.now_ns())
+    with pytest.raises(PermanentError, match="halted again meanwhile"):
+        console.resume(tmp_path, of=seen, reason="checked", who="ada", clock=clock)
+    assert console.read_state(tmp_path, clock).halted
 
 
 class BetweenClock(VirtualClock):

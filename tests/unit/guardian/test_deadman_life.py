@@ -53,7 +53,8 @@ def test_a_deadman_of_no_session_judges_only_after_a_session_has_begun_and_until
     assert armed == [Master.HOLD, Master.HOLD, Master.NONE, Master.HOLD, Master.NONE]
     world.latch.lower(TradingState.HALTED, reason="fire", who="ada", at_ns=1)
     world.latch.note_outcome(is_flat=True, outcome="FLAT")
-    console.resume(tmp_path, reason="checked", who="ada", clock=world.clock)
+    seen = console.resumable(tmp_path, reason="checked", clock=world.clock)
+    console.resume(tmp_path, of=seen, reason="checked", who="ada", clock=world.clock)
     assert master_of_account(world.latch) is Master.HOLD
 
 
