@@ -19,12 +19,13 @@ from mia_actors.guardian.levels import Demand, Finding
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.memory import Memory
 from mia_actors.guardian.sources import LineLimit
-from mia_actors.supervision.event_log import read_events
+from mia_actors.supervision.event_log import LoggedEvent, read_events
+from mia_actors.supervision.events import ExitReason
 from mia_actors.supervision.events import Fact as TreeFact
 
 LOCKSTEP_FACTS = (BrokerPosition, OrderTerms)
 TREE_FACTS = {
-    TreeFact.RESTART_SCHEDULED.value: SupervisionKind.RESTART,
+    TreeFact.INPUT_QUARANTINED.value: SupervisionKind.QUARANTINE,
     TreeFact.SUPERVISOR_LEFT_DOWN.value: SupervisionKind.QUARANTINE,
     TreeFact.PERMANENT_FAILURE.value: SupervisionKind.QUARANTINE,
     TreeFact.HALT_REQUESTED.value: SupervisionKind.ESCALATION,
@@ -32,6 +33,14 @@ TREE_FACTS = {
 }
 LOOK_EVERY_S = 1.0
 LINE_DOWN = "line_down_ns"
+
+
+def _kind_of(event: LoggedEvent) -> SupervisionKind | None:
+    """What an event of the tree is to the guardian; every end that was not wanted counts as a restart."""
+    if event.event == TreeFact.CHILD_EXITED.value:
+        wanted = not event.reason or ExitReason(event.reason).orderly
+        return None if wanted else SupervisionKind.RESTART
+    return TREE_FACTS.get(event.event)
 
 
 class Gathering:
@@ -84,7 +93,7 @@ class Gathering:
         notices = []
         for number, event in read_events(Path(self._info.session_dir), after=self._tree_number):
             self._tree_number = number
-            kind = TREE_FACTS.get(event.event)
+            kind = _kind_of(event)
             if kind is not None:
                 notices.append(
                     SupervisionNotice(arrival_ns=event.time_ns, number=number, kind=kind, node=event.node)

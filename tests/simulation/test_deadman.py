@@ -20,10 +20,11 @@ from mia_actors.guardian import console
 from mia_actors.guardian.deadman import DEADMAN
 from mia_actors.supervision.processes import ProcessId
 from mia_actors.supervision.snapshot import read_tree
-from tests.simulation.session_driver import Session, entering, hasty_config
+from tests.simulation.session_driver import ROOT, Session, command, entering, hasty_config
 
 Kill = Callable[[Session, "subprocess.Popen[str]"], None]
 WITHIN_S = 60.0
+HALTED = 3
 RAY_SERVERS = ("gcs_server", "raylet/raylet")
 
 
@@ -133,3 +134,14 @@ def watched(session: Session, process: "subprocess.Popen[str]", kill: Kill) -> N
     assert offset.state is OrderState.FILLED
     assert process.wait(WITHIN_S) != 0
     assert deadman.wait_gone(WITHIN_S)
+    outlives_everything(session)
+
+
+def outlives_everything(session: Session) -> None:
+    """Guardian and Ray were killed whole; a new command with a new Ray refuses, until a person resumes."""
+    refused = session.start()
+    refused.communicate(timeout=WITHIN_S)
+    assert refused.returncode == HALTED
+    options = ("--reason", "looked", "--yes", "--config", str(session.config), "--state", str(session.state))
+    subprocess.run(command("resume", *options), cwd=ROOT, check=True, capture_output=True)
+    assert not console.read_state(session.state, SystemClock()).halted

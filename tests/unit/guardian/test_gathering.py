@@ -66,10 +66,24 @@ def test_a_real_market_goes_on_while_the_feed_is_silent_and_a_simulated_one_does
 
 def test_the_trees_log_is_read_once_and_again_by_the_next_life(tmp_path: Path, clock: VirtualClock) -> None:
     log = EventLog(tmp_path)
-    names = ["child.started", "child.restart_scheduled", "supervisor.left_down", "supervision.tree_gave_up"]
-    log.append(LoggedEvent(time_ns=7, node="market", incarnation=1, event=name) for name in names)
+    told = [
+        ("child.started", ""),
+        ("child.exited", "shutdown"),
+        ("child.exited", "crash"),
+        ("child.exited", "hung"),
+        ("child.input_quarantined", ""),
+        ("supervisor.left_down", ""),
+        ("supervision.tree_gave_up", ""),
+    ]
+    log.append(
+        LoggedEvent(time_ns=7, node="market", incarnation=1, event=name, reason=reason)
+        for name, reason in told
+    )
     found = gathering(session_info(tmp_path), clock)
-    kinds = [SupervisionKind.RESTART, SupervisionKind.QUARANTINE, SupervisionKind.ESCALATION]
+    kinds = [
+        *(SupervisionKind.RESTART, SupervisionKind.RESTART),
+        *(SupervisionKind.QUARANTINE, SupervisionKind.QUARANTINE, SupervisionKind.ESCALATION),
+    ]
     assert [notice.kind for notice in found.tree_notices()] == kinds
     assert found.tree_notices() == ()
     assert len(gathering(session_info(tmp_path), clock).tree_notices()) == len(kinds)
