@@ -20,7 +20,7 @@ from mia_actors.supervision.snapshot import read_tree
 ROOT = Path(__file__).parents[2]
 TAPE = ("--tape", "synthetic:19", "--from", "2026-03-10T13:30", "--to", "2026-03-10T20:00")
 """Six and a half hours with a short and two long trades at the loosened ensemble gate."""
-RUN_WITHIN_S = 240
+RUN_WITHIN_S = 600
 LOOK_EVERY_S = 0.01
 
 Condition = Callable[[sqlite3.Connection], bool]
