@@ -218,7 +218,9 @@ class _WireWrapper(Wrapper):
 
 
 class _StrictDecoder(Decoder):
-    """Reports vital messages it cannot decode, where the library's only logs them."""
+    """Reports vital messages it cannot decode, where the library's only logs them, and counts all of them."""
+
+    malformed = 0
 
     def wrap(self, methodName: str, types: Sequence[type], skip: int = 2) -> Callable[[list[str]], None]:  # noqa: N803
         """The library's handler of plain messages, without its catch-all."""
@@ -237,6 +239,7 @@ class _StrictDecoder(Decoder):
             number = int(fields[0])
             self.handlers[number](fields)
         except Exception as error:  # noqa: BLE001 - told, with the message it was
+            self.malformed += 1
             if fields and fields[0].isdigit() and int(fields[0]) not in VITAL_MESSAGES:
                 return
             cast("_WireWrapper", self.wrapper).tell(_raise, error)
@@ -264,6 +267,11 @@ class WireIB(IB):
         self.client = Client(self._heard)  # type: ignore[no-untyped-call]
         self.client.decoder = _StrictDecoder(self.wrapper, 0)
         self.client.apiEnd += self.disconnectedEvent
+
+    @property
+    def malformed(self) -> int:
+        """Messages that could not be understood, the vital ones among them."""
+        return cast("_StrictDecoder", self.client.decoder).malformed
 
     def unanswered(self) -> tuple[str, ...]:
         """Requests whose answers have not come to their end."""

@@ -1,5 +1,6 @@
 """Frames as they come off the socket, through the client library's decoder, to the listener."""
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -162,3 +163,28 @@ def test_prices_the_open_profit_and_the_equity_are_told_and_not_kept(wire: Wire)
         ("account", ("NetLiquidation", "9875.00", "USD")),
     ]
     assert wire.listener.failures == []
+
+
+def test_ten_thousand_damaged_messages_are_each_counted_and_the_vital_ones_told() -> None:
+    """Fields cut off, words for numbers, kinds that do not exist; nothing is raised into the socket's callback."""
+    wire, rng = Wire(), random.Random(5)  # noqa: S311 - no secret
+    vital = 0
+    for _ in range(10_000):
+        fields = EXECUTION.split(" ")
+        match rng.randrange(4):
+            case 0:
+                fields = fields[: rng.randrange(1, 10)]
+            case 1:
+                fields[rng.choice([4, 7, 17, 20, 22])] = "".join(rng.choices("abc%$", k=5))
+            case 2:
+                fields[0] = str(rng.randrange(1000, 10**6))
+            case _:
+                fields = ["".join(rng.choices("xyz-", k=3))]
+        before = wire.ib.malformed
+        wire.receive(" ".join(fields))
+        if wire.ib.malformed > before:
+            vital += not (fields[0].isdigit() and int(fields[0]) >= 1000)
+        else:
+            assert wire.listener.heard.pop()[0] == "execution"  # damaged where nobody reads
+    assert len(wire.listener.failures) == vital > 5000
+    assert wire.listener.heard == []
