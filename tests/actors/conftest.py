@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mia_actors.core.clock import SystemClock
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.ray_runtime import RayRuntime
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.system import System
 
 CHILDREN = Path(__file__).parent / "children"
