@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mia_actors.supervision.events import Event
-from mia_actors.supervision.fleet import News
+from mia_actors.supervision.news import News
 from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.spec import SupervisorSpec
 
