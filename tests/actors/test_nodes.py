@@ -10,10 +10,13 @@ import pytest
 import ray
 
 from mia_actors.supervision.event_log import LoggedEvent, read_events
+from mia_actors.supervision.found_hosts import WARDEN_MARK
 from mia_actors.supervision.pool import PoolSpec
+from mia_actors.supervision.processes import ProcessId
 from mia_actors.supervision.ray_runtime import RayRuntime
 from mia_actors.supervision.snapshot import ChildView, ProcessView
 from mia_actors.supervision.system import System
+from mia_actors.supervision.warden import WardenIdentity
 from tests.actors.second_node import SecondNode
 
 Eventually = Callable[..., Any]
@@ -72,6 +75,19 @@ def box_spares(system: System) -> list[ProcessView]:
 
 def logged(folder: Path, event: str, node: str) -> list[LoggedEvent]:
     return [one for _, one in read_events(folder) if (one.event, one.node) == (event, node)]
+
+
+def is_of(system: System, actor: dict[str, str]) -> bool:
+    return actor["namespace"] == system.tree().namespace
+
+
+def warden_of(system: System) -> ProcessId:
+    actors = ray.util.list_named_actors(all_namespaces=True)
+    name = next(one["name"] for one in actors if is_of(system, one) and WARDEN_MARK in one["name"])
+    identity: WardenIdentity = ray.get(
+        ray.get_actor(name, namespace=system.tree().namespace).identity.remote()
+    )
+    return identity.process
 
 
 @pytest.mark.usefixtures("box")
@@ -156,3 +172,22 @@ def test_a_lost_node_takes_its_children_along_and_the_next_of_its_name_brings_th
     assert process_of(system, "far").node_id not in {own_node(), first.node_id}
     eventually(lambda: box_spares(system))
     assert system.ref("a").ask("who") == near
+
+
+@pytest.mark.usefixtures("box")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_warden_that_dies_or_hangs_is_replaced_and_its_children_serve_on(
+    number: signal.Signals, start_system: StartSystem, tree_of: TreeOf, tmp_path: Path, eventually: Eventually
+) -> None:
+    far = {"id": "far", "node": "box", "run": "supervised_children:Sleeper", "alive_within_s": 1.0}
+    system = start_system(tree_of(far), pool=POOL)
+    first, spare = system.ref("far").ask("who"), eventually(lambda: box_spares(system))[0]
+    warden = warden_of(system)
+    os.kill(warden.pid, number)
+    eventually(lambda: len(logged(tmp_path, "node.ready", "box")) == 2, 30)
+    assert not warden.alive()
+    os.kill(first[1], signal.SIGSTOP)
+    assert eventually(lambda: (who := system.ref("far").ask("who")) != first and who) == (2, spare.pid)
+    assert eventually(lambda: logged(tmp_path, "child.exited", "far"))[0].reason == "hung"
+    system.stop()
+    assert not [one for one in ray.util.list_named_actors(all_namespaces=True) if is_of(system, one)]

@@ -37,15 +37,15 @@ def test_a_name_means_the_same_node_as_long_as_that_lives() -> None:
     placement.look([node(0), node(2, "box")], ["box"])
     placement.look([node(0), node(1, "box"), node(2, "box")], ["box"])
     assert placement.node_of("box") == "node-2"
-    died = placement.look([node(0), node(1, "box"), node(2, alive=False)], ["box"])
-    assert (died, placement.node_of("box")) == (("node-2",), "node-1")
+    died = placement.look([node(0, "box", alive=False), node(1, "box"), node(2, "box", alive=False)], ["box"])
+    assert (died, placement.node_of("box")) == (("node-0", "node-2"), "node-1")
     assert placement.look([node(1, "box"), node(2, alive=False)], ["box"]) == (), "told once"
 
 
 def test_a_node_that_is_not_listed_is_not_known_to_be_dead() -> None:
     placement = Placement()
     placement.look([node(1, "box")], ["box"])
-    assert placement.look([], ["box"]) == ()
+    assert placement.look([], ["box", "other"]) == ()
     assert not placement.is_dead("node-1")
     assert placement.node_of("box") == "node-1"
 
