@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from mia_actors.supervision.child import ChildContext
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.ray_runtime import RayRuntime
-from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.system import System
 
 

@@ -45,7 +45,7 @@ class FaultKind(StrEnum):
 
 
 NOT_OFFERED: dict[FaultKind, str] = {
-    FaultKind.NODE: "this version runs every actor of a session on one node",
+    FaultKind.NODE: "a chaos session has a Ray of its own, which is one node: there is no other to lose",
 }
 """Faults that a session cannot be expected to survive, with the reason. Take one out to have it carried out."""
 AT_CHILDREN = frozenset({FaultKind.KILL, FaultKind.HANG})

@@ -32,8 +32,9 @@ from mia_actors.cli.config import load_config
 from mia_actors.cli.summary import percentiles
 from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.errors import TransientError
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.ray_runtime import RayRuntime
-from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.system import System
 from mia_actors.telemetry.logs import configure_logging
 

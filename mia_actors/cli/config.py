@@ -13,7 +13,8 @@ from mia_actors.core.units import PRODUCTS
 from mia_actors.guardian.limits import GuardianSettings
 from mia_actors.guardian.silence import DeadmanSettings
 from mia_actors.supervision.child import parse_settings
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.pool import PoolSpec
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.yaml_file import load_yaml, validate_children, validate_pool
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -86,7 +87,7 @@ def load_config(path: Path) -> SystemConfig:
     document = load_yaml(path, SystemConfig)
     config = document.value
     validate_children(document, config.tree)
-    validate_pool(document, config.standby_pool, key="standby_pool")
+    validate_pool(document, config.standby_pool, config.tree)
     check_limits(config.tree, instrument=config.session.instrument, path=path)
     return _sound(path, config)
 

@@ -176,7 +176,10 @@ def _child_line(node: ChildView) -> str:
     pid = f"pid {node.process.pid}" if node.process else "no process"
     last = f", last exit {node.last_exit} {node.last_cause}".rstrip() if node.last_exit else ""
     state = "armed" if node.armed else node.state
-    return f"{node.id}  {state}  incarnation {node.incarnation}, {pid}{last}"
+    where = f" on {node.node}" if node.node is not None else ""
+    if node.waits_for_node:
+        pid, where = f"waits for node {node.node}", ""
+    return f"{node.id}  {state}  incarnation {node.incarnation}, {pid}{where}{last}"
 
 
 def _deaths_line(node: ChildView) -> str:
@@ -235,10 +238,13 @@ def kill(
         directory, session = newest_session(config, state)
         if not is_running(directory):
             raise ConfigError("no session is running; there is nothing to kill")
-        views = {view.id: view for view in _tree(session).children}
+        tree = _tree(session)
+        views = {view.id: view for view in tree.children}
         if child not in views:
             raise ConfigError(f"there is no child {child!r}; allowed: {', '.join(views)}")
         process = views[child].process
+        if process is not None and process.node_id != tree.supervisor.node_id:
+            raise ConfigError(f"{child} is on node {views[child].node}; kill it there, as pid {process.pid}")
         if process is None or not process.process.alive():
             raise ConfigError(f"{child} has no living process now; try again")
         os.kill(process.pid, getattr(signals, f"SIG{signal.value}"))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import assert_never
 
 from mia_actors.core.clock import Clock
-from mia_actors.supervision.casting import SPARE_LIMITS, Casting, HostWatch, limits_of
+from mia_actors.supervision.casting import SPARE_LIMITS, Casting, limits_of
+from mia_actors.supervision.cluster import Cluster
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import (
     CallAnswered,
@@ -30,16 +31,20 @@ from mia_actors.supervision.events import (
     Report,
     SetTimer,
     StartChild,
+    StartOverdue,
     StartTree,
     StopChild,
     StopTree,
     TreeDown,
 )
 from mia_actors.supervision.evidence import Evidence
-from mia_actors.supervision.fleet import (
-    Fleet,
-    FoundHost,
-    Host,
+from mia_actors.supervision.fleet import Fleet, Host
+from mia_actors.supervision.found_hosts import FoundHost
+from mia_actors.supervision.in_hand import inputs_in, told
+from mia_actors.supervision.inbox import Launch, Message, Refill
+from mia_actors.supervision.machine import TreeMachine
+from mia_actors.supervision.messages import Became, HostIdentity, Resolution, Search, Whereabouts
+from mia_actors.supervision.news import (
     HostArmed,
     HostBecame,
     HostBuried,
@@ -49,12 +54,11 @@ from mia_actors.supervision.fleet import (
     HostReady,
     HostStopped,
     News,
+    NodesSeen,
+    SiteReady,
 )
-from mia_actors.supervision.in_hand import inputs_in, told
-from mia_actors.supervision.inbox import Launch, Message, Refill
-from mia_actors.supervision.machine import TreeMachine
-from mia_actors.supervision.messages import Became, HostIdentity, Resolution, Search, Whereabouts
 from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode, is_gone
+from mia_actors.supervision.phases import NOTHING_TO_SAY, milliseconds, phases_of
 from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.tree_state import TreeState
 
@@ -64,7 +68,6 @@ REFILL_RETRY_S = 5.0
 """After a spare could not be started it is tried again this much later."""
 LOST_WITH_SUPERVISOR = "lost while its supervisor died"
 NOBODY_ASKS = -1
-NOTHING_TO_SAY = LoggedEvent(time_ns=0, node="", incarnation=0, event="")
 ABOUT_A_PROCESS = frozenset(
     {Fact.CHILD_ARMED, Fact.CHILD_STARTED, Fact.CHILD_START_FAILED, Fact.CHILD_DECLINED, Fact.CHILD_EXITED}
 )
@@ -86,13 +89,11 @@ class Conductor:
         record: Callable[[LoggedEvent], None],
         call_halt: Callable[[CallHalt], None],
         answer: Callable[[CallAnswered], None],
-        watch: HostWatch,
     ) -> None:
         self.machine = TreeMachine.resumed(launch.tree, state) if state else TreeMachine(launch.tree)
         self.fleet = fleet
-        self.casting = Casting(
-            launch, epoch=epoch, nodes=self.machine.nodes, fleet=fleet, watch=watch, clock=clock
-        )
+        self.casting = Casting(launch, epoch=epoch, nodes=self.machine.nodes, fleet=fleet, clock=clock)
+        self._cluster = Cluster(fleet, self.casting, clock=clock, post=post, record=record)
         self.halt_requested: str | None = None
         self._launch = launch
         self._evidence = Evidence(Path(launch.directory))
@@ -103,7 +104,6 @@ class Conductor:
         self._record = record
         self._call_halt = call_halt
         self._answer = answer
-        self._watch = watch
         self._lost_s: dict[str, float] = {}
         self._logged = NOTHING_TO_SAY
 
@@ -154,14 +154,14 @@ class Conductor:
             if present:
                 self.casting.playing[node.node_id] = host
             if present and identity.initialised:
-                self._watch.expect(host.host_id, limits_of(node.spec))
+                self.fleet.expect(host, limits_of(node.spec))
                 self._await_armed(host, node)
                 return
         elif identity.child_id is None:
-            self._watch.expect(host.host_id, SPARE_LIMITS)
+            self.fleet.expect(host, SPARE_LIMITS)
             return
         host.end(ExitReason.KILLED, LOST_WITH_SUPERVISOR)
-        self._bury(host)
+        self.fleet.bury(host)
 
     def take(self, message: Message) -> None:
         """Deals with one message."""
@@ -173,10 +173,12 @@ class Conductor:
             held = self._evidence.in_hand(message.child_id, message.incarnation)
             self._feed(message, replace(NOTHING_TO_SAY, in_hand=told(held)))
             self._evidence.clear(message.child_id, message.incarnation)
+        elif isinstance(message, StartOverdue) and (left_s := self._cluster.time_left(message)) > 0:
+            self._post(message, left_s)
         else:
             self._feed(message)
 
-    def _take_news(self, news: News) -> None:
+    def _take_news(self, news: News) -> None:  # noqa: C901 - one case for each kind of news
         match news:
             case HostReady():
                 self._host_ready(news)
@@ -194,6 +196,12 @@ class Conductor:
                 self._host_hung(news)
             case HostBuried():
                 self._host_buried(news)
+            case NodesSeen():
+                self._cluster.sees(news)
+                self._begin_waiting()
+            case SiteReady():
+                self._cluster.is_ready(news)
+                self._begin_waiting()
             case _:
                 assert_never(news)
 
@@ -207,7 +215,7 @@ class Conductor:
             is_up or (search.early and node.state is NodeState.STARTING)
         ):
             host = self.casting.playing.get(node.node_id)
-            if host is not None and host.incarnation == node.incarnation and _serves(host):
+            if host is not None and host.incarnation == node.incarnation and host.serves:
                 return self._found(host, Whereabouts.UP if is_up else Whereabouts.STARTING, search)
         if self.machine.outcome is not None or (not is_up and is_gone(node)):
             return Resolution(whereabouts=Whereabouts.GONE)
@@ -236,7 +244,7 @@ class Conductor:
             return False
         if signal_number == signal.SIGKILL:
             host.kill_asked_s = self._clock.monotonic_s()
-        sent = host.identity.process.send(signal_number)
+        sent = host.site.send(host.identity.process, signal_number)
         if sent:
             host.signalled = signal_number != signal.SIGCONT
         return sent
@@ -256,6 +264,7 @@ class Conductor:
         match effect:
             case StartChild():
                 self.casting.start(effect)
+                self._cluster.began(effect)
             case StopChild():
                 host = self.casting.host_of(effect.child_id, effect.incarnation)
                 if host is not None:
@@ -284,14 +293,14 @@ class Conductor:
         for node in supervisor.children if isinstance(supervisor, SupervisorNode) else ():
             host = self.casting.playing.get(node.node_id)
             if host is not None and isinstance(node, ChildNode) and node.state is NodeState.UP:
-                self._watch.expect(host.host_id, limits_of(node.spec))
+                self.fleet.expect(host, limits_of(node.spec))
 
     def _kill(self, effect: KillChild) -> None:
         host = self.casting.host_of(effect.child_id, effect.incarnation)
         if host is not None:
             host.end(ExitReason.KILLED, "killed by its supervisor")
             node = self.casting.child(effect.child_id)
-            self._bury(host, stacks=node.start_overdue or node.arm_overdue)
+            self.fleet.bury(host, stacks=node.start_overdue or node.arm_overdue)
             return
         self.casting.cancel(effect.child_id)
         killed = ChildExited(
@@ -334,11 +343,7 @@ class Conductor:
     def _release(self) -> None:
         """The tree is down: the processes that play nothing go too."""
         for host in list(self.fleet.hosts.values()):
-            self._bury(host)
-
-    def _bury(self, host: Host, *, stacks: bool = False) -> None:
-        self._watch.forget(host.host_id)
-        self.fleet.bury(host, stacks=stacks)
+            self.fleet.bury(host)
 
     # --- from the processes ---
 
@@ -346,23 +351,32 @@ class Conductor:
         if self.machine.outcome is None and self.machine.root.state is not NodeState.STOPPING:
             self.casting.refill()
 
+    def _begin_waiting(self) -> None:
+        """A node can have hosts: those that wait for it are made, and its spares."""
+        if self.machine.outcome is None:
+            self.casting.hand_out()
+            self._refill()
+
     def _host_ready(self, message: HostReady) -> None:
         host = self.fleet.hosts.get(message.host_id)
         if host is None:
             return
         self.fleet.met(host, message.identity)
-        self._watch.expect(host.host_id, SPARE_LIMITS)
+        self.fleet.expect(host, SPARE_LIMITS)
         if self.machine.outcome is not None:
             host.burying = False  # Ray was asked to kill it before its process was known
-            self._bury(host)
+            self.fleet.bury(host)
         else:
             self.casting.hand_out()
 
     def _host_failed(self, message: HostFailed) -> None:
-        host = self.fleet.hosts.pop(message.host_id, None)
-        if host is None or self.machine.outcome is not None:
+        host = self.fleet.hosts.get(message.host_id)
+        if host is None or (self.machine.outcome is None and self._cluster.judges_later(message)):
             return
-        waiting = self.casting.forsaken(host)
+        del self.fleet.hosts[message.host_id]
+        if self.machine.outcome is not None:
+            return
+        waiting = self._cluster.forsaken(host)
         self._record(
             LoggedEvent(
                 time_ns=self._clock.now_ns(),
@@ -385,26 +399,12 @@ class Conductor:
         outcome = message.outcome
         if not isinstance(outcome, Became):
             host.failure = outcome
-            self._bury(host)
+            self.fleet.bury(host)
             return
         node = self.casting.child(host.child_id)
-        self._watch.expect(host.host_id, limits_of(node.spec))
+        self.fleet.expect(host, limits_of(node.spec))
         host.started_s = outcome.started_s
-        ready_s = max(host.ready_s, host.decided_s)
-        lost_s = self._lost_s.pop(host.child_id, None)
-        about = LoggedEvent(
-            time_ns=0,
-            node=host.child_id,
-            incarnation=host.incarnation,
-            event="",
-            pid=host.identity.process.pid if host.identity else 0,
-            decide_ms=None if lost_s is None else _ms(host.decided_s - lost_s),
-            spawn_ms=_ms(ready_s - host.decided_s) if ready_s > host.decided_s else None,
-            promote_ms=_ms(outcome.received_s - ready_s),
-            import_ms=_ms(outcome.imported_s - outcome.received_s),
-            construct_ms=_ms(outcome.constructed_s - outcome.imported_s),
-            start_ms=_ms(outcome.started_s - outcome.constructed_s),
-        )
+        about = phases_of(host, outcome, lost_s=self._lost_s.pop(host.child_id, None))
         self._feed(ChildStarted(child_id=host.child_id, incarnation=host.incarnation), about)
         self._await_armed(host, node)
         self._post(Refill(), REFILL_AFTER_S)
@@ -420,7 +420,7 @@ class Conductor:
         about = replace(
             NOTHING_TO_SAY,
             pid=host.identity.process.pid if host.identity else 0,
-            armed_ms=None if host.started_s is None else _ms(message.at_s - host.started_s),
+            armed_ms=None if host.started_s is None else milliseconds(message.at_s - host.started_s),
         )
         self._feed(ChildArmed(child_id=host.child_id, incarnation=host.incarnation), about)
 
@@ -428,7 +428,7 @@ class Conductor:
         host = self.fleet.hosts.get(message.host_id)
         if host is not None:
             host.end(ExitReason.SHUTDOWN, message.problem)
-            self._bury(host)
+            self.fleet.bury(host)
 
     def _host_lost(self, message: HostLost) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -443,7 +443,7 @@ class Conductor:
             host.end(ExitReason.KILLED, "killed by hand")
         else:
             host.end(ExitReason.CRASH, message.cause)
-        self._bury(host)
+        self.fleet.bury(host)
 
     def _host_hung(self, message: HostHung) -> None:
         host = self.fleet.hosts.get(message.host_id)
@@ -452,7 +452,7 @@ class Conductor:
         if host.child_id is not None:
             self._lost_s[host.child_id] = self._clock.monotonic_s()
         host.end(ExitReason.HUNG, message.cause)
-        self._bury(host, stacks=True)
+        self.fleet.bury(host, stacks=True)
 
     def _host_buried(self, message: HostBuried) -> None:
         host = self.fleet.hosts.pop(message.host_id, None)
@@ -462,6 +462,8 @@ class Conductor:
             self._refill()
             return
         self.casting.playing.pop(host.child_id, None)
+        if message.left is not None and host.site.keeper is not None:
+            self._evidence.learn(host.child_id, host.incarnation, message.left, host.site.keeper)
         orderly = host.reason is not None and host.reason.orderly
         held = () if orderly or host.failure else self._evidence.in_hand(host.child_id, host.incarnation)
         about = LoggedEvent(
@@ -474,7 +476,9 @@ class Conductor:
             if host.failure
             else self._evidence.last_words(host.child_id, host.incarnation),
             pid=host.identity.process.pid if host.identity else 0,
-            detect_ms=_ms(host.lost_s - host.kill_asked_s) if host.lost_s and host.kill_asked_s else None,
+            detect_ms=milliseconds(host.lost_s - host.kill_asked_s)
+            if host.lost_s and host.kill_asked_s
+            else None,
         )
         self._feed(self._end_of(host.child_id, host, about.traceback, inputs_in(held)), about)
         self._evidence.clear(host.child_id, host.incarnation)
@@ -495,11 +499,3 @@ class Conductor:
             cause=said or host.cause,
             inputs=() if host.signalled else inputs,
         )
-
-
-def _serves(host: Host) -> bool:
-    return not host.burying and host.identity is not None and host.identity.process.alive()
-
-
-def _ms(duration_s: float) -> float:
-    return round(duration_s * 1000, 3)

@@ -3,103 +3,33 @@
 Everything Ray or the kernel reports comes back as a message through `tell`, so that one thread can own this.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import ray
-from ray.exceptions import RayError
 
 from mia_actors.core.clock import Clock
-from mia_actors.supervision.death_watch import DeathWatch
 from mia_actors.supervision.events import ExitReason
+from mia_actors.supervision.found_hosts import HOST_MARK, FoundHost
+from mia_actors.supervision.hang_watch import Limits
 from mia_actors.supervision.host import host_actor
 from mia_actors.supervision.messages import Assignment, Became, HostIdentity, StartFailed, packed
-from mia_actors.supervision.processes import STACKS_SIGNAL, ProcessId
+from mia_actors.supervision.news import (
+    HostArmed,
+    HostBecame,
+    HostBuried,
+    HostFailed,
+    HostLost,
+    HostReady,
+    HostStopped,
+    News,
+)
 from mia_actors.supervision.pulse import PulseAddress
 from mia_actors.supervision.ray_actors import cause_of, create_on_node, when_done
+from mia_actors.supervision.site import Burial, Site
+from mia_actors.supervision.sites import Sites
 from mia_actors.telemetry.logs import get_logger
-
-BURY_ATTEMPT_S = 5.0
-"""After each such time without a confirmed death it is said and tried again; nothing replaces the undead."""
-UNDERTAKERS = 8
-HOST_MARK = "-host-"
-ANSWER_WITHIN_S = 1.0
-"""What a host of a supervisor that died has to say who it is."""
-STACKS_WITHIN_S = 0.05
-"""What a hung process has to write down its stacks before it is killed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostReady:
-    """A new host answers and has imported its modules."""
-
-    host_id: str
-    identity: HostIdentity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFailed:
-    """A new host never came to answer."""
-
-    host_id: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostBecame:
-    """A host started its child, or could not."""
-
-    host_id: str
-    outcome: Became | StartFailed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostArmed:
-    """A host's child is armed since `at_s`."""
-
-    host_id: str
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostStopped:
-    """A host's child has drained, or there was a problem with it."""
-
-    host_id: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLost:
-    """A host's lifeline ended: its child `finished`, or the process died."""
-
-    host_id: str
-    finished: bool
-    cause: str
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostBuried:
-    """A host's process is certain to be gone."""
-
-    host_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostHung:
-    """A host gives no sign of life, or its child's work does not get on."""
-
-    host_id: str
-    cause: str
-
-
-News: TypeAlias = (
-    HostReady | HostFailed | HostBecame | HostArmed | HostStopped | HostLost | HostHung | HostBuried
-)
 
 
 @dataclass(slots=True)
@@ -108,6 +38,11 @@ class Host:
 
     host_id: str
     handle: Any
+    site: Site
+    place: str | None
+    """Name of the node it was made for; None is the driver's."""
+    pulses: PulseAddress | None
+    """Where it was told to send them."""
     reserved_for: str | None
     identity: HostIdentity | None = None
     child_id: str | None = None
@@ -127,58 +62,18 @@ class Host:
     """Why it ends; the first reason stands."""
     cause: str = ""
     burying: bool = False
+    doubtful: bool = False
+    """It could not be made; its node may be about to be known as dead."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is a process that may be asked, as far as that can be known at once."""
+        return not self.burying and self.identity is not None and self.site.lives(self.identity.process)
 
     def end(self, reason: ExitReason, cause: str) -> None:
         """Notes why it ends, unless that is known already."""
         if self.reason is None:
             self.reason, self.cause = reason, cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundHost:
-    """A host that a supervisor left behind, and what it says of itself."""
-
-    host_id: str
-    handle: Any
-    identity: HostIdentity
-
-
-def find_hosts(prefix: str, namespace: str, known: Mapping[str, HostIdentity]) -> list[FoundHost]:
-    """Every host that Ray knows by a name beginning with `prefix`.
-
-    One that does not answer in time is taken for what `known` says of it, not initialised; one of which
-    nothing is known never got so far as to do anything, and is ended here.
-    """
-    named = ray.util.list_named_actors(all_namespaces=True)
-    names = [
-        one["name"]
-        for one in named
-        if one["namespace"] == namespace and one["name"].startswith(prefix + HOST_MARK)
-    ]
-    handles: dict[str, Any] = {}
-    for name in names:
-        with suppress(ValueError):  # gone in the meantime
-            handles[name] = ray.get_actor(name, namespace=namespace)
-    asked = {handle.identity.remote(): name for name, handle in handles.items()}
-    answered, _ = (
-        ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_WITHIN_S) if asked else ([], [])
-    )
-    found: list[FoundHost] = []
-    for pending, name in asked.items():
-        identity = _answer(pending) if pending in set(answered) else known.get(name)
-        if identity is not None:
-            found.append(FoundHost(host_id=name, handle=handles[name], identity=identity))
-        else:
-            ray.kill(handles[name])
-    return found
-
-
-def _answer(pending: Any) -> HostIdentity | None:
-    try:
-        identity: HostIdentity = ray.get(pending)
-    except RayError:
-        return None
-    return identity
 
 
 class Fleet:
@@ -189,11 +84,10 @@ class Fleet:
         *,
         prefix: str,
         namespace: str,
-        node_id: str,
+        sites: Sites,
         preload: Iterable[str],
         search_path: Iterable[str],
         supervisor: Any,
-        pulses: PulseAddress,
         epoch: int,
         clock: Clock,
         tell: Callable[[News], None],
@@ -203,30 +97,37 @@ class Fleet:
         self._prefix = f"{prefix}{HOST_MARK}{epoch}"
         self._epoch = epoch
         self._namespace = namespace
-        self._node_id = node_id
+        self.sites = sites
         self._arguments = {
             "preload": tuple(preload),
             "search_path": tuple(search_path),
             "supervisor": supervisor,
-            "pulses": pulses,
         }
         self._clock = clock
         self._tell = tell
         self._count = 0
         self._actor = host_actor()
-        self._deaths = DeathWatch(self._process_ended)
-        self._undertakers = ThreadPoolExecutor(UNDERTAKERS, thread_name_prefix="undertaker")
         self._log = get_logger(actor="supervisor")
 
-    def create(self, *, reserved_for: str | None = None) -> None:
-        """Begins to start one host; `HostReady` or `HostFailed` follows."""
+    def create(self, place: str | None, *, reserved_for: str | None = None) -> None:
+        """Begins to start one host; `HostReady` or `HostFailed` follows. Nothing while there is no such node."""
+        site = self.sites.of(place)
+        if site is None:
+            return
         self._count += 1
         host_id = f"{self._prefix}-{self._count}"
-        arguments = {"host_id": host_id, **self._arguments}
+        arguments = {"host_id": host_id, "pulses": site.pulses, "place": place, **self._arguments}
         handle = create_on_node(
-            self._actor, host_id, namespace=self._namespace, node_id=self._node_id, arguments=arguments
+            self._actor, host_id, namespace=self._namespace, node_id=site.node_id, arguments=arguments
         )
-        self.hosts[host_id] = Host(host_id=host_id, handle=handle, reserved_for=reserved_for)
+        self.hosts[host_id] = Host(
+            host_id=host_id,
+            handle=handle,
+            site=site,
+            place=place,
+            pulses=site.pulses,
+            reserved_for=reserved_for,
+        )
         self._hold_lifeline(host_id, handle)
 
         def ready(identity: HostIdentity | None, error: BaseException | None) -> None:
@@ -238,24 +139,65 @@ class Fleet:
         when_done(handle.identity.remote(), ready)
 
     def met(self, host: Host, identity: HostIdentity) -> None:
-        """A host has said who it is: from now on its death is told by the kernel too, where it is ours to ask."""
+        """A host has said who it is: from now on its death is told by its own node's kernel too."""
         host.identity, host.ready_s = identity, self._clock.monotonic_s()
-        if identity.node_id == self._node_id:
-            self._deaths.add(host.host_id, identity.process)
-
-    def _process_ended(self, host_id: str) -> None:
-        at_s = self._clock.monotonic_s()
-        self._tell(HostLost(host_id=host_id, finished=False, cause="process died", at_s=at_s))
+        host.site.watch(host.host_id, identity.process)
+        if host.pulses != host.site.pulses:
+            self._follow(host)
 
     def adopt(self, found: FoundHost) -> Host:
         """Takes over a host of a supervisor that is gone; it is told whom to obey."""
-        host = Host(host_id=found.host_id, handle=found.handle, reserved_for=None)
+        identity = found.identity
+        host = Host(
+            host_id=found.host_id,
+            handle=found.handle,
+            site=self.sites.at(identity.node_id, identity.place),
+            place=identity.place,
+            pulses=None,
+            reserved_for=None,
+            identity=identity,
+            ready_s=self._clock.monotonic_s(),
+        )
         self.hosts[host.host_id] = host
-        self.met(host, found.identity)
+        host.site.watch(host.host_id, identity.process)
         self._hold_lifeline(host.host_id, host.handle)
-        supervisor, pulses = self._arguments["supervisor"], self._arguments["pulses"]
-        host.handle.follow.remote(supervisor, pulses, self._epoch)
+        self._follow(host)
         return host
+
+    def _follow(self, host: Host) -> None:
+        """Tells a host whom to obey and where its pulses go."""
+        node_id, host_id, host.pulses = host.site.node_id, host.host_id, host.site.pulses
+        pending = host.handle.follow.remote(self._arguments["supervisor"], host.pulses, self._epoch)
+        if host.site is self.sites.own:
+            return
+
+        def followed(_: None, error: BaseException | None) -> None:
+            if error is None:
+                self.sites.reports(node_id, host_id)
+
+        when_done(pending, followed)
+
+    def tended(self, node_id: str) -> None:
+        """There is somebody new who tends that node: its hosts report there from now on."""
+        self.sites.is_ready(node_id)
+        for host in self.hosts.values():
+            if host.site.node_id == node_id and host.identity is not None and host.pulses != host.site.pulses:
+                self._follow(host)
+
+    def lost_with(self, site: Site, cause: str) -> None:
+        """A node is dead for certain: so is every host on it, also those that never came to answer."""
+        for host in list(self.hosts.values()):
+            if host.site is not site:
+                continue
+            if host.identity is None:
+                self._tell(HostFailed(host_id=host.host_id, cause=cause))
+            else:
+                host.reason, host.cause = host.reason or ExitReason.KILLED, cause
+                self._tell(HostBuried(host_id=host.host_id))
+
+    def expect(self, host: Host, limits: Limits) -> None:
+        """From now on the host is held to these limits; `HostHung` follows when it exceeds one."""
+        host.site.expect(host.host_id, limits)
 
     def _hold_lifeline(self, host_id: str, handle: Any) -> None:
         def lost(_: None, error: BaseException | None) -> None:
@@ -269,15 +211,22 @@ class Fleet:
         """Hosts that wait for any part, oldest first."""
         return [host for host in self.hosts.values() if _is_free(host) and host.reserved_for is None]
 
-    def host_for(self, child_id: str) -> Host | None:
-        """A host that may play the child now: one reserved for it, or a spare."""
-        free = [host for host in self.hosts.values() if _is_free(host)]
+    def host_for(self, child_id: str, place: str | None) -> Host | None:
+        """A host that may play the child now: one reserved for it, or a spare of its node."""
+        free = [host for host in self.hosts.values() if host.place == place and _is_free(host)]
         reserved = [host for host in free if host.reserved_for == child_id]
         return next(iter(reserved or [host for host in free if host.reserved_for is None]), None)
 
-    def coming(self) -> int:
-        """Hosts being started for any part."""
-        return sum(1 for host in self.hosts.values() if host.identity is None and host.reserved_for is None)
+    def coming(self, place: str | None) -> int:
+        """Hosts of a node being started for any part."""
+        return sum(1 for host in self._unmet() if host.place == place and host.reserved_for is None)
+
+    def coming_anywhere(self) -> int:
+        """Hosts being started for any part, on all nodes."""
+        return sum(1 for host in self._unmet() if host.reserved_for is None)
+
+    def _unmet(self) -> list[Host]:
+        return [host for host in self.hosts.values() if host.identity is None]
 
     def assign(self, host: Host, assignment: Assignment, decided_s: float) -> None:
         """Gives a host its part; `HostBecame` follows, or `HostLost` when it dies over it."""
@@ -318,22 +267,21 @@ class Fleet:
         if host.burying:
             return
         host.burying = True
-        process = host.identity.process if host.identity else None
-        if process is None:
+        host.site.forget(host.host_id)
+        if host.identity is None:
             ray.kill(
                 host.handle
             )  # Ray alone knows where it is being started; `HostReady` or `HostFailed` follows
-        elif not process.alive():
-            self._tell(HostBuried(host_id=host.host_id))
-        else:
-            self._undertakers.submit(self._bury_living, host.host_id, process, stacks=stacks)
-
-    def _bury_living(self, host_id: str, process: ProcessId, *, stacks: bool) -> None:
-        if stacks and not process.is_stopped() and process.send(STACKS_SIGNAL):
-            process.wait_gone(STACKS_WITHIN_S)
-        while not process.kill(BURY_ATTEMPT_S):
-            self._log.error("process.undead", host=host_id, pid=process.pid, waited_s=BURY_ATTEMPT_S)
-        self._tell(HostBuried(host_id=host_id))
+            return
+        host.site.bury(
+            Burial(
+                host_id=host.host_id,
+                process=host.identity.process,
+                stacks=stacks,
+                child_id=host.child_id or "",
+                incarnation=host.incarnation,
+            )
+        )
 
 
 def _is_free(host: Host) -> bool:

@@ -47,6 +47,7 @@ from mia_actors.supervision.messages import (
 from mia_actors.supervision.processes import STACKS_SIGNAL, own_process
 from mia_actors.supervision.pulse import PulseAddress, PulseSender
 from mia_actors.supervision.ray_actors import unrestarted_actor
+from mia_actors.supervision.raylet_watch import end_with_raylet
 from mia_actors.supervision.ref import Ref, Router
 from mia_actors.supervision.router import SupervisorRouter
 from mia_actors.telemetry.conventions import CHILD, INCARNATION, METHOD, QUEUE_MS
@@ -149,8 +150,9 @@ class _Part:
                     CHILD: self.assignment.child_id,
                     INCARNATION: self.assignment.incarnation,
                     METHOD: method,
-                    QUEUE_MS: round((self._clock.monotonic_s() - call.sent_s) * 1000, 3),
                 }
+                if call.sent_s is not None:
+                    attributes[QUEUE_MS] = round((self._clock.monotonic_s() - call.sent_s) * 1000, 3)
                 with span(f"serve {method}", kind=CONSUMER, attributes=attributes, parent=call.carrier):
                     return self._carry_out(function, call)
             except MiaError as error:
@@ -209,8 +211,12 @@ class ChildHost:
         search_path: Sequence[str],
         supervisor: Any,
         pulses: PulseAddress,
+        place: str | None,
     ) -> None:
         self._host_id = host_id
+        self._place = place
+        if place is not None:
+            end_with_raylet()
         self._router = SupervisorRouter(supervisor)
         self._clock = SystemClock()
         self._activity = Activity(self._clock)
@@ -259,14 +265,16 @@ class ChildHost:
             child_id=part.assignment.child_id if part else None,
             incarnation=part.assignment.incarnation if part else 0,
             initialised=self._serving and part is not None and not part.closing,
+            place=self._place,
         )
 
     @ray.method(concurrency_group="control")
-    def follow(self, supervisor: Any, pulses: PulseAddress, epoch: int) -> None:
-        """Obeys a supervisor's successor from now on, and nobody before it."""
+    def follow(self, supervisor: Any, pulses: PulseAddress | None, epoch: int) -> None:
+        """Obeys a supervisor's successor from now on, and nobody before it; `pulses` is None if nobody hears them."""
         self._heed(epoch)
         self._router.point_to(supervisor)
-        self._pulse.point_to(pulses)
+        if pulses is not None:
+            self._pulse.point_to(pulses)
 
     def _heed(self, epoch: int) -> None:
         if epoch < self._epoch:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mia_actors.supervision.events import Event
-from mia_actors.supervision.fleet import News
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.news import News
+from mia_actors.supervision.pool import PoolSpec
+from mia_actors.supervision.spec import SupervisorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

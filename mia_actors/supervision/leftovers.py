@@ -44,7 +44,7 @@ def clean_leftovers(directory: Path, *, clock: Clock | None = None) -> int:
         for path in directory.glob(place):
             tree = read_tree(path.parent)
             if tree is not None and tree.boot_id == this_boot:
-                recorded += [view.process for view in tree.processes]
+                recorded += [view.process for view in tree.own_processes]
     temp_dir = Path(record.get("temp_dir", ""))
     if temp_dir.name:
         recorded += marked(MARK, str(temp_dir))

@@ -25,14 +25,15 @@ class ReplyStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of a child's method. `sent_s` is of the machine-wide monotonic clock."""
+    """One call of a child's method."""
 
     method: str
     args: bytes
     """Packed on their own: what unpacks them has the call in hand already, and can tell equal ones."""
     carrier: Mapping[str, str]
     """Trace context; empty when nothing is traced."""
-    sent_s: float
+    sent_s: float | None
+    """On the machine-wide monotonic clock; None where the child is on another machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ class HostIdentity:
     child_id: str | None
     incarnation: int
     initialised: bool
+    place: str | None = None
+    """Name of the node it was made for; None is the driver's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

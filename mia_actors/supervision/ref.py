@@ -167,7 +167,8 @@ class Answer:
         target = self._ref.find(newer_than=self._tried, fresh=not self._repeatable, wait_s=wait_s)
         if target is not None:
             self._tried, self._lifetime = target.incarnation, target.lifetime
-            call = Call(method=self._method, args=self._args, carrier=self._carrier, sent_s=self._ref.now_s())
+            sent_s = None if target.lifetime is None else self._ref.now_s()
+            call = Call(method=self._method, args=self._args, carrier=self._carrier, sent_s=sent_s)
             self._pending = target.host.work.remote(packed(call))
 
     def result(self) -> Any:

@@ -81,7 +81,7 @@ class Reign:
             tree.standby.process.kill(END_WITHIN_S)
         self._identity.process.kill(END_WITHIN_S)
         tree = read_tree(self._directory)
-        recorded = [view.process for view in tree.processes] if tree is not None else []
+        recorded = [view.process for view in tree.own_processes] if tree is not None else []
         left = kill_all(recorded, timeout_s=END_WITHIN_S, clock=self._clock)
         if left:
             raise PermanentError(f"processes that do not end: {', '.join(str(one.pid) for one in left)}")

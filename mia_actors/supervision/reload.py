@@ -7,7 +7,7 @@ from enum import StrEnum
 from mia_actors.supervision.dependencies import start_order
 from mia_actors.supervision.spec import ChildSpec, Strategy, SupervisorSpec
 
-OF_THE_PROCESS = frozenset({"quarantine", "run", "settings"})
+OF_THE_PROCESS = frozenset({"node", "quarantine", "run", "settings"})
 """What the process of a child was made with; everything else of it is changed in place."""
 STRUCTURE = frozenset({"children"})
 ORDER = "order"

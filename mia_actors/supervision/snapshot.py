@@ -49,6 +49,10 @@ class ChildView:
     """Inputs it refuses because it died of them too often."""
     armed: bool | None = None
     """Whether it has said so in this life; None for one that need not."""
+    node: str | None = None
+    """Name of the node it is to be on; None is the driver's."""
+    waits_for_node: bool = False
+    """Whether it would start, were there such a node."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,11 @@ class TreeSnapshot:
         playing = tuple(child.process for child in self.children if child.process is not None)
         standby = (self.standby,) if self.standby is not None else ()
         return (*playing, *self.spares, *standby, self.supervisor)
+
+    @property
+    def own_processes(self) -> tuple[ProcessView, ...]:
+        """Those on the supervisor's node; the pids of others mean nothing there."""
+        return tuple(view for view in self.processes if view.node_id == self.supervisor.node_id)
 
 
 _ADAPTER = TypeAdapter(TreeSnapshot)

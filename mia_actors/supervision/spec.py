@@ -17,6 +17,7 @@ from pydantic import (
 
 from mia_actors.supervision.contradictions import contradiction
 from mia_actors.supervision.dependencies import cycle_of
+from mia_actors.supervision.pool import NodeName
 
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 RUN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
@@ -83,6 +84,15 @@ class Standby(StrEnum):
     """A spare that waits with its modules imported."""
     COLD = "cold"
     """A new process."""
+
+
+class NodeAbsent(StrEnum):
+    """What a start does while the child's node is not in the cluster."""
+
+    WAIT = "wait"
+    """It waits, with all the time it has, until the node is there."""
+    FAIL = "fail"
+    """It fails at once, and counts as any failed start."""
 
 
 class Backoff(BaseModel):
@@ -201,9 +211,27 @@ class ChildSpec(BaseModel):
         default=(Fault.KILL, Fault.HANG), description="What a chaos session may do to it."
     )
 
+    node: NodeName | None = Field(
+        default=None,
+        description="Node its process runs on, by a custom resource of it or its label mia-node; null: the driver's.",
+    )
+    node_absent: NodeAbsent = Field(
+        default=NodeAbsent.WAIT, description="What a start does while its node is not in the cluster."
+    )
+
     @model_validator(mode="after")
     def _may_be_significant(self) -> Self:
         _check_significance(self)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_node_to_miss(self) -> Self:
+        if self.node is None and self.node_absent is not NodeAbsent.WAIT:
+            raise contradiction(
+                f"{self.id!r} has node_absent: {self.node_absent} and no node",
+                place=["node_absent"],
+                allowed="wait, or a node",
+            )
         return self
 
 
@@ -375,15 +403,6 @@ def _check_significance(spec: ChildSpec | SupervisorSpec) -> None:
             place=["significant"],
             allowed="false, or restart transient or temporary",
         )
-
-
-class PoolSpec(BaseModel):
-    """The warm pool: processes that have imported the heavy modules and wait for a part to play."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    hosts: int = Field(default=1, ge=0, le=64, description="Spare processes kept ready.")
-    preload: tuple[str, ...] = Field(default=(), description="Modules a spare imports before it waits.")
 
 
 _CHILD: TypeAdapter[ChildSpec | SupervisorSpec] = TypeAdapter(AnySpec)

@@ -37,16 +37,20 @@ from mia_actors.supervision.child import load_function
 from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.event_log import LoggedEvent
 from mia_actors.supervision.events import Call, CallAnswered, CallHalt, HaltHandled, ReloadCall, StopTree
-from mia_actors.supervision.fleet import Fleet, HostHung, find_hosts
+from mia_actors.supervision.fleet import Fleet
+from mia_actors.supervision.found_hosts import find_hosts
 from mia_actors.supervision.hang_watch import Hang
 from mia_actors.supervision.host import EXIT_CODE_CRASH, LOG_FOLDER
 from mia_actors.supervision.inbox import Launch, Message
 from mia_actors.supervision.messages import HostIdentity, Resolution, Search, Whereabouts
-from mia_actors.supervision.processes import boot_id, own_process
+from mia_actors.supervision.news import HostHung
+from mia_actors.supervision.processes import own_process
 from mia_actors.supervision.pulse import PulseAddress, PulseReceiver
 from mia_actors.supervision.ray_actors import unrestarted_actor
 from mia_actors.supervision.recorder import Recorder
-from mia_actors.supervision.snapshot import SupervisorView, TreeSnapshot, read_tree
+from mia_actors.supervision.site import OwnSite
+from mia_actors.supervision.sites import sites_of_ray
+from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.succession import (
     PREDECESSOR,
@@ -56,7 +60,7 @@ from mia_actors.supervision.succession import (
     supervisor_name,
 )
 from mia_actors.supervision.tree_state import StateFile, TreeState
-from mia_actors.supervision.views import process_view, view_of
+from mia_actors.supervision.views import root_view, snapshot_of
 from mia_actors.telemetry.logs import configure_logging, get_logger
 
 LIFELINE_CALLS = 4
@@ -225,6 +229,8 @@ class Supervisor:
             self._inbox.put(HostHung(host_id=hang.host_id, cause=hang.cause))
 
     def _conduct(self, state: TreeState | None) -> Conductor:
+        clock, tell = self._clock, self._inbox.put
+        own = OwnSite(self._identity.node_id, self._pulses, clock=clock, tell=tell)
         return Conductor(
             self._launch,
             epoch=self._epoch,
@@ -234,20 +240,18 @@ class Supervisor:
                 prefix=self._launch.name,
                 epoch=self._epoch,
                 namespace=self._launch.namespace,
-                node_id=self._identity.node_id,
+                sites=sites_of_ray(self._launch, own, epoch=self._epoch, clock=clock, tell=tell),
                 preload=self._launch.pool.preload,
                 search_path=self._launch.search_path,
                 supervisor=self._handle,
-                pulses=self._pulses.address,
-                clock=self._clock,
-                tell=self._inbox.put,
+                clock=clock,
+                tell=tell,
             ),
-            clock=self._clock,
+            clock=clock,
             post=self._post,
             record=self._recorder.put,
             call_halt=self._call_halt,
             answer=self._keep_answer,
-            watch=self._pulses,
         )
 
     def _begin(self) -> None:
@@ -326,6 +330,7 @@ class Supervisor:
             if self._turned_s >= self._publish_s or (message is None and self._is_outdated()):
                 self._publish()
         self._successor.end()
+        self._conductor.fleet.sites.leave()
         self._publish()
         self._recorder.close()
         with self._changed:
@@ -357,14 +362,10 @@ class Supervisor:
         due_s = self._clock.monotonic_s() + after_s
         heapq.heappush(self._timers, (due_s, next(self._numbers), message))
 
-    def _view(self) -> SupervisorView:
-        conductor = self._conductor
-        return view_of(conductor.machine.root, conductor.casting.playing, self._clock.monotonic_s())
-
     def _is_outdated(self) -> bool:
         """Whether something changed without a message: restarts leave their window, who stands by comes and goes."""
-        seen = self._snapshot
-        return seen is None or seen.root != self._view() or seen.standby != self._successor.view()
+        seen, root = self._snapshot, root_view(self._conductor, self._clock.monotonic_s())
+        return seen is None or seen.root != root or seen.standby != self._successor.view()
 
     def _publish(self) -> None:
         with self._changed:
@@ -375,25 +376,15 @@ class Supervisor:
             self._recorder.put(self._snapshot)
 
     def _look(self) -> TreeSnapshot:
-        conductor, outcome = self._conductor, self._conductor.machine.outcome
-        said = None
-        if outcome is not None:
-            said = f"gave up: {outcome.cause}" if outcome.gave_up else "stopped"
-        return TreeSnapshot(
+        return snapshot_of(
+            self._conductor,
             version=self._version,
             time_ns=self._clock.now_ns(),
-            boot_id=boot_id(),
+            now_s=self._clock.monotonic_s(),
             namespace=self._launch.namespace,
-            supervisor=process_view(self._identity),
+            supervisor=self._identity,
             epoch=self._epoch,
             standby=self._successor.view(),
-            root=self._view(),
-            spares=tuple(
-                process_view(host.identity) for host in conductor.fleet.spares() if host.identity is not None
-            ),
-            hosts_coming=conductor.fleet.coming(),
-            halt_requested=conductor.halt_requested,
-            outcome=said,
         )
 
     def _seen(self) -> TreeSnapshot:

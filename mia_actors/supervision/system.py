@@ -19,13 +19,14 @@ from mia_actors.supervision.child import check_child, is_module, load_function
 from mia_actors.supervision.events import Call, CallAnswered, CallOutcome, ReloadCall, StartChildCall
 from mia_actors.supervision.inbox import Launch
 from mia_actors.supervision.messages import HostIdentity
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.ray_runtime import ray_failure
 from mia_actors.supervision.ref import Ref
 from mia_actors.supervision.reign import ANSWER_WITHIN_S, LOOK_EVERY_S, Reign, create_supervisor
 from mia_actors.supervision.reload import ReloadPlan, plan_reload, why_not
 from mia_actors.supervision.router import SupervisorRouter
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
-from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.telemetry.logs import get_logger
 
 CREATE_WITHIN_S = 60.0
@@ -313,5 +314,7 @@ def _check(tree: SupervisorSpec, pool: PoolSpec, halt_hook: str | None) -> None:
     for name in pool.preload:
         if not is_module(name):
             raise ConfigError(f"preload: there is no module {name!r}")
+    for name in pool.idle_nodes(spec.node for _, spec in tree.child_specs()):
+        raise ConfigError(f"nodes: no child runs on node {name!r}; allowed: nodes that children name")
     if halt_hook is not None:
         load_function(halt_hook)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from mia_actors.supervision.conductor import Conductor
 from mia_actors.supervision.fleet import Host
 from mia_actors.supervision.messages import HostIdentity
 from mia_actors.supervision.nodes import ChildNode, NodeState, SupervisorNode
-from mia_actors.supervision.snapshot import ChildView, ProcessView, SupervisorView
+from mia_actors.supervision.processes import boot_id
+from mia_actors.supervision.snapshot import ChildView, ProcessView, SupervisorView, TreeSnapshot
 
 
 def process_view(identity: HostIdentity) -> ProcessView:
@@ -18,14 +20,16 @@ def process_view(identity: HostIdentity) -> ProcessView:
     )
 
 
-def view_of(node: SupervisorNode, hosts: Mapping[str, Host], now_s: float) -> SupervisorView:
-    """A supervisor and all below it; `hosts` by the child they play."""
+def view_of(
+    node: SupervisorNode, hosts: Mapping[str, Host], now_s: float, absent: frozenset[str] = frozenset()
+) -> SupervisorView:
+    """A supervisor and all below it; `hosts` by the child they play, `absent` are names of nodes there are not."""
     children: list[SupervisorView | ChildView] = []
     for child in node.children:
         if isinstance(child, SupervisorNode):
-            children.append(view_of(child, hosts, now_s))
+            children.append(view_of(child, hosts, now_s, absent))
         else:
-            children.append(_child_view(child, hosts.get(child.node_id)))
+            children.append(_child_view(child, hosts.get(child.node_id), absent))
     return SupervisorView(
         id=node.node_id,
         strategy=node.spec.strategy.value,
@@ -38,7 +42,7 @@ def view_of(node: SupervisorNode, hosts: Mapping[str, Host], now_s: float) -> Su
     )
 
 
-def _child_view(node: ChildNode, host: Host | None) -> ChildView:
+def _child_view(node: ChildNode, host: Host | None, absent: frozenset[str]) -> ChildView:
     identity = host.identity if host is not None else None
     return ChildView(
         id=node.node_id,
@@ -52,5 +56,46 @@ def _child_view(node: ChildNode, host: Host | None) -> ChildView:
         deaths={reason.value: count for reason, count in node.deaths.counts.items()},
         last_causes=node.deaths.last_causes,
         quarantined=node.suspects.quarantined,
+        node=node.spec.node,
+        waits_for_node=node.state is NodeState.STARTING and host is None and node.spec.node in absent,
         armed=None if node.spec.armed_within_s is None else node.armed and node.state is NodeState.UP,
+    )
+
+
+def root_view(conductor: Conductor, now_s: float) -> SupervisorView:
+    """The tree that a conductor runs."""
+    absent = conductor.fleet.sites.absent()
+    return view_of(conductor.machine.root, conductor.casting.playing, now_s, absent)
+
+
+def snapshot_of(
+    conductor: Conductor,
+    *,
+    version: int,
+    time_ns: int,
+    now_s: float,
+    namespace: str,
+    supervisor: HostIdentity,
+    epoch: int,
+    standby: ProcessView | None,
+) -> TreeSnapshot:
+    """The whole tree as its supervisor of that epoch sees it."""
+    outcome, said = conductor.machine.outcome, None
+    if outcome is not None:
+        said = f"gave up: {outcome.cause}" if outcome.gave_up else "stopped"
+    return TreeSnapshot(
+        version=version,
+        time_ns=time_ns,
+        boot_id=boot_id(),
+        namespace=namespace,
+        supervisor=process_view(supervisor),
+        epoch=epoch,
+        standby=standby,
+        root=root_view(conductor, now_s),
+        spares=tuple(
+            process_view(host.identity) for host in conductor.fleet.spares() if host.identity is not None
+        ),
+        hosts_coming=conductor.fleet.coming_anywhere(),
+        halt_requested=conductor.halt_requested,
+        outcome=said,
     )

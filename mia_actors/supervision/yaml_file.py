@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 from mia_actors.core.errors import ConfigError
 from mia_actors.supervision.child import is_module, load_class, parse_settings, settings_model
 from mia_actors.supervision.contradictions import CONTRADICTION
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.pool import PoolSpec
+from mia_actors.supervision.spec import SupervisorSpec
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -128,13 +129,22 @@ def validate_children(document: YamlDocument[Any], tree: SupervisorSpec, *, key:
     findings.raise_if_any()
 
 
-def validate_pool(document: YamlDocument[Any], pool: PoolSpec, *, key: str) -> None:
-    """Looks for the modules that spares are to import; `key` is where `pool` stands in the document.
+def validate_pool(
+    document: YamlDocument[Any], pool: PoolSpec, tree: SupervisorSpec, *, key: str = "standby_pool"
+) -> None:
+    """Looks for the modules that spares are to import, and for children on the nodes they are to wait on.
+
+    `key` is where `pool` stands in the document.
 
     Raises:
         ConfigError: one line for each that is not there, as `load_yaml`.
     """
     findings = _Findings(document.path, document.lines)
+    used = {spec.node for _, spec in tree.child_specs()}
+    named = sorted(name for name in used if name is not None)
+    for name in pool.idle_nodes(used):
+        said = f"no child runs on node {name!r}; allowed: {', '.join(named) or 'no nodes, as no child names one'}"
+        findings.add((key, "nodes", name), said)
     for index, name in enumerate(pool.preload):
         if not is_module(name):
             findings.add(
@@ -289,7 +299,7 @@ def _step(found: Any, part: str | int) -> Any:
 
 
 def _is_tag(part: str | int) -> bool:
-    return isinstance(part, str) and part.startswith("<")
+    return isinstance(part, str) and (part.startswith("<") or part == "[key]")
 
 
 def _shortened(text: str, length_max: int = 60) -> str:

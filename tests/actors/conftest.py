@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mia_actors.core.clock import SystemClock
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.ray_runtime import RayRuntime
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.system import System
 
 CHILDREN = Path(__file__).parent / "children"
@@ -43,11 +44,16 @@ def start_system(ray_runtime: RayRuntime, tmp_path: Path) -> Iterator[StartSyste
     systems: list[System] = []
 
     def start(
-        tree: SupervisorSpec, *, hosts: int = 1, up: bool = True, session: Any = None, **options: Any
+        tree: SupervisorSpec,
+        *,
+        hosts: int = 1,
+        pool: PoolSpec | None = None,
+        up: bool = True,
+        session: Any = None,
+        **options: Any,
     ) -> System:
-        system = System.start(
-            tree, PoolSpec(hosts=hosts), session, tmp_path, namespace=f"test-{next(NUMBERS)}", **options
-        )
+        pool = pool or PoolSpec(hosts=hosts)
+        system = System.start(tree, pool, session, tmp_path, namespace=f"test-{next(NUMBERS)}", **options)
         systems.append(system)
         if up:
             system.wait_up(UP_WITHIN_S)

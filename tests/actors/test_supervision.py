@@ -12,9 +12,9 @@ import ray
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import ConfigError, PermanentError, TargetUnavailable
 from mia_actors.supervision.event_log import read_events
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.processes import ProcessId
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
-from mia_actors.supervision.spec import PoolSpec
 from mia_actors.supervision.system import System
 
 Eventually = Callable[..., Any]

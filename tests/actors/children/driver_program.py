@@ -13,8 +13,9 @@ from typing import Any
 import ray
 
 from mia_actors.core.clock import SystemClock
+from mia_actors.supervision.pool import PoolSpec
 from mia_actors.supervision.ray_runtime import RayRuntime
-from mia_actors.supervision.spec import ChildSpec, PoolSpec, SupervisorSpec
+from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.system import System
 from mia_actors.telemetry.logs import configure_logging
 

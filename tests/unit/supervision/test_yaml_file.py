@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.core.errors import ConfigError
-from mia_actors.supervision.spec import PoolSpec, SupervisorSpec
+from mia_actors.supervision.pool import PoolSpec
+from mia_actors.supervision.spec import SupervisorSpec
 from mia_actors.supervision.yaml_file import YamlDocument, load_yaml, validate_children, validate_pool
 
 
@@ -80,7 +81,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def read(path: Path) -> YamlDocument[Document]:
     document = load_yaml(path, Document)
     validate_children(document, document.value.tree)
-    validate_pool(document, document.value.pool, key="pool")
+    validate_pool(document, document.value.pool, document.value.tree, key="pool")
     return document
 
 
