@@ -281,8 +281,8 @@ def test_a_child_that_is_not_armed_in_time_is_started_anew(
     soon = {"id": "soon", "armed_within_s": 30, "settings": {"arms_after_s": 0.1}}
     system = start_system(tree_of(late, soon, intensity=1000))
     eventually(lambda: incarnations(system)["late"] >= 2)
+    eventually(lambda: [child.armed for child in system.tree().children] == [False, True])
     assert incarnations(system)["soon"] == 1
-    assert [child.armed for child in system.tree().children] == [False, True]
     exited = eventually(lambda: [one for _, one in read_events(tmp_path) if one.event == "child.exited"])
     assert {(one.node, one.cause) for one in exited} == {("late", "was not armed within 0.5 s")}
     armed = [one for _, one in read_events(tmp_path) if one.event == "child.armed"]
