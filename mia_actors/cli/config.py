@@ -132,10 +132,15 @@ def child_settings(config: SystemConfig, child_id: str, model: type[SettingsT]) 
 
 def roll_days_of(config: SystemConfig) -> int:
     """The guardian's rule for the contract, for whoever must find the same one without it."""
+    return guardian_settings(config).roll_days
+
+
+def guardian_settings(config: SystemConfig) -> GuardianSettings:
+    """The guardian's settings, for whoever must judge without it; the defaults where the tree has none."""
     for _, child in config.tree.child_specs():
         if child.id == GUARDIAN:
-            return GuardianSettings.model_validate(child.settings).roll_days
-    return GuardianSettings().roll_days
+            return GuardianSettings.model_validate(child.settings)
+    return GuardianSettings()
 
 
 def history_days(config: SystemConfig) -> int:

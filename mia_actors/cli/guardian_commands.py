@@ -21,17 +21,24 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.assignment import ASSIGNMENT_FILE, read_assignment
-from mia_actors.cli.config import SystemConfig, halting_connections, load_without_children
+from mia_actors.cli.config import (
+    SystemConfig,
+    guardian_settings,
+    halting_connections,
+    load_without_children,
+)
 from mia_actors.cli.market_access import SimulatedMarket, market_of
 from mia_actors.cli.state import StateDirectory, open_state
-from mia_actors.core.clock import SystemClock, iso_utc
-from mia_actors.core.errors import BrokerDisconnected, ConfigError
+from mia_actors.core.clock import Clock, SystemClock, iso_utc
+from mia_actors.core.errors import BrokerDisconnected, ConfigError, PermanentError
 from mia_actors.core.session import SessionInfo
 from mia_actors.core.units import product
 from mia_actors.guardian import console
+from mia_actors.guardian.causes import standing_causes
 from mia_actors.guardian.console import ConsoleState
 from mia_actors.guardian.core import TradingState
 from mia_actors.guardian.latch import Latched
+from mia_actors.guardian.records import account_memories
 from mia_actors.telemetry.logs import configure_logging
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded with who and when.")]
@@ -78,9 +85,11 @@ def resume(
     """Release the latch; refused while its cause persists. Example: mia resume --reason "checked" --yes."""
 
     def command() -> int:
-        directory = open_state(state or load_without_children(config).session.state)
+        document = load_without_children(config)
+        directory = open_state(state or document.session.state)
         clock = SystemClock()
         seen = console.resumable(directory.path, reason=reason, clock=clock)
+        _refuse_while_broken(directory.path, document, clock)
         if not yes:
             _confirm(seen, asks=not as_json)
         found = console.resume(directory.path, of=seen, reason=reason, who=getpass.getuser(), clock=clock)
@@ -103,6 +112,23 @@ def ack(
         return ExitCode.DONE
 
     guarded(command)
+
+
+def _refuse_while_broken(state_dir: Path, config: SystemConfig, clock: Clock) -> None:
+    """A limit that executions break still would halt again at once.
+
+    Raises:
+        PermanentError: there is one.
+    """
+    settings, traded = guardian_settings(config), product(config.session.instrument)
+    causes = [
+        f"account {account}: {cause}"
+        for account, memory in account_memories(state_dir)
+        for cause in standing_causes(memory, settings, traded, now_ns=clock.now_ns())
+    ]
+    if causes:
+        said = "; ".join(causes)
+        raise PermanentError(f"the cause persists: {said}; wait for that, or change the limit")
 
 
 def _confirm(seen: Latched, *, asks: bool) -> None:

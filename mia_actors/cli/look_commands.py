@@ -2,6 +2,7 @@
 
 import os
 import signal as signals
+import sqlite3
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -27,8 +28,9 @@ from mia_actors.cli.config import load_config
 from mia_actors.cli.drill_record import last_drill
 from mia_actors.cli.state import StateDirectory, existing_state, is_running
 from mia_actors.core.clock import SystemClock, utc_datetime
-from mia_actors.core.errors import ConfigError
+from mia_actors.core.errors import ConfigError, MiaError
 from mia_actors.guardian import console
+from mia_actors.guardian.records import history
 from mia_actors.store.decision_journal import DecisionJournal
 from mia_actors.supervision.event_log import LoggedEvent, read_events
 from mia_actors.supervision.nodes import NodeState
@@ -36,6 +38,7 @@ from mia_actors.supervision.snapshot import ChildView, SupervisorView, TreeSnaps
 
 DECISIONS_FILE = "decisions.db"
 FOLLOW_EVERY_S = 0.5
+HISTORY_SHOWN = 10
 HELD = NodeState.HELD.value
 
 
@@ -88,19 +91,34 @@ def status(
                 **_cycles(session),
             }
         document["last_drill"] = drill
+        document["guardian_history"] = _history(directory.path)
         if as_json:
             print_json(document)
             return ExitCode.DONE
         table = Table.grid(padding=(0, 2))
         for name, value in document.items():
-            shown = (
-                ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
-            )
+            shown = _shown(value)
             table.add_row(Text(name.replace("_", " "), style="dim"), "never" if shown is None else str(shown))
         results.print(table)
         return ExitCode.DONE
 
     guarded(command)
+
+
+def _history(state_dir: Path) -> list[dict[str, str]]:
+    """Who halted and resumed, when and why; nothing where the store cannot be read, which the state above says."""
+    try:
+        return [entry.document() for entry in history(state_dir, newest=HISTORY_SHOWN)]
+    except (MiaError, sqlite3.Error):
+        return []
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
+    if isinstance(value, list):
+        return "\n".join(" ".join(row.values()) for row in value) or None
+    return value
 
 
 def _cycles(session: Path) -> dict[str, object]:
