@@ -166,12 +166,13 @@ def sites_of_ray(
     launch: Launch, own: OwnSite, *, epoch: int, clock: Clock, tell: Callable[[News], None]
 ) -> Sites:
     """The sites of the cluster this process is connected to, tended for the supervisor of an epoch."""
-    actor = warden_actor()
 
     def make(node_id: str, number: int, predecessors: tuple[ProcessId, ...]) -> Any:
         name = f"{launch.name}{WARDEN_MARK}{epoch}-{node_id[:8]}-{number}"
         arguments = {"name": name, "directory": launch.directory, "predecessors": predecessors}
-        return create_on_node(actor, name, namespace=launch.namespace, node_id=node_id, arguments=arguments)
+        return create_on_node(
+            warden_actor(), name, namespace=launch.namespace, node_id=node_id, arguments=arguments
+        )
 
     def tend(node_id: str) -> RemoteSite:
         return RemoteSite(node_id, make=make, clock=clock, tell=tell)

@@ -157,7 +157,9 @@ class System:
             )
 
     def kill(self, child_id: str, signal_number: int = signal.SIGKILL) -> None:
-        """Sends a signal to a child's process, as chaos would; it was sent when this returns.
+        """Sends a signal to a child's process, as chaos would; it was sent when this returns, or is on its way.
+
+        The latter where the child is on another node.
 
         Raises:
             TargetUnavailable: the child has no process now.
