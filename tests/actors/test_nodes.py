@@ -84,9 +84,8 @@ def is_of(system: System, actor: dict[str, str]) -> bool:
 def warden_of(system: System) -> ProcessId:
     actors = ray.util.list_named_actors(all_namespaces=True)
     name = next(one["name"] for one in actors if is_of(system, one) and WARDEN_MARK in one["name"])
-    identity: WardenIdentity = ray.get(
-        ray.get_actor(name, namespace=system.tree().namespace).identity.remote()
-    )
+    warden: Any = ray.get_actor(name, namespace=system.tree().namespace)
+    identity: WardenIdentity = ray.get(warden.identity.remote())
     return identity.process
 
 
