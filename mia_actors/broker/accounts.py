@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mia_actors.core.errors import ConfigError
+from mia_actors.core.errors import BrokerDisconnected, ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 
 PAPER_PREFIX = "D"
@@ -13,9 +13,12 @@ def account_of(managed: Sequence[str], connection: Connection) -> str:
     """The account to trade, of those the login manages.
 
     Raises:
+        BrokerDisconnected: the gateway went before it told any.
         ConfigError: it is none of them, not known which, a live one in paper mode or the other way round.
     """
-    shown = ", ".join(managed) or "none"
+    if not managed:
+        raise BrokerDisconnected("the gateway told no account")
+    shown = ", ".join(managed)
     if connection.account and connection.account not in managed:
         raise ConfigError(
             f"session.account: {connection.account} is not managed by the login at {connection.host}:"

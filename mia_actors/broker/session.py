@@ -165,6 +165,7 @@ class IbSession:
             )
             self._account = account_of(self._ib.managedAccounts(), self._connection)
         except BrokerDisconnected as error:
+            self._drop()
             raise BrokerDisconnected(self._named(str(error))) from error
         except ConfigError:
             self._drop()

@@ -3,7 +3,7 @@
 import pytest
 
 from mia_actors.broker.accounts import account_of
-from mia_actors.core.errors import ConfigError
+from mia_actors.core.errors import BrokerDisconnected, ConfigError
 from mia_actors.core.session import BrokerMode, Connection
 
 
@@ -31,7 +31,6 @@ def test_the_account_named_is_traded_or_the_only_one(
     [
         (["DU1"], BrokerMode.PAPER, "DU2", "DU2 is not managed by the login at h:7, which has: DU1"),
         (["DU1", "DU2"], BrokerMode.PAPER, "", "the login has: DU1, DU2; name the one"),
-        ([], BrokerMode.PAPER, "", "the login has: none"),
         (["U1"], BrokerMode.PAPER, "U1", "U1 is a LIVE account"),
         (["DU1"], BrokerMode.LIVE, "DU1", "DU1 is a paper account"),
     ],
@@ -41,6 +40,13 @@ def test_any_other_account_is_refused_with_both_names(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         account_of(managed, connection(mode, wanted))
+
+
+@pytest.mark.parametrize("wanted", ["", "DU1"])
+def test_a_gateway_that_went_before_it_told_an_account_is_no_wrong_account(wanted: str) -> None:
+    """A guardian halts for a wrong account, and must not for a lost connection."""
+    with pytest.raises(BrokerDisconnected):
+        account_of([], connection(BrokerMode.PAPER, wanted))
 
 
 def test_who_only_halts_asks_for_no_kind_of_account() -> None:

@@ -33,18 +33,17 @@ def is_halted(state: Path) -> bool:
         return latch.read().state is TradingState.HALTED
 
 
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from mia_actors.cli.main import main
+main()
+"""
+"""As a terminal starts it: tests themselves may run where interrupts are ignored, which is inherited."""
+
+
 def command(state: Path, *more: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "mia_actors.cli",
-        "resume",
-        "--reason",
-        "checked",
-        "--state",
-        str(state),
-        *more,
-    ]
+    return [sys.executable, "-c", PROGRAM, "resume", "--reason", "checked", "--state", str(state), *more]
 
 
 @contextmanager
