@@ -1,403 +1,151 @@
-"""Field tables of the three long frames, as server version 176 has them; 177 and later lack `faProfile`.
+"""Frames about orders and executions. Pure; versions 157 to 178 where they differ."""
 
-Names are the wire's; a frame is the table's defaults with our values over them.
-"""
+from collections.abc import Mapping
+from decimal import Decimal
 
-FA_PROFILE = "faProfile"
-FA_PROFILE_GONE = 177
-"""First server version without that field."""
+from mia_actors.core.orders import OrderState, OrderType
+from mia_actors.exchange.gateway.dialect import Dialect, date_text
+from mia_actors.exchange.gateway.framing import UNSET_DOUBLE, Field
+from mia_actors.exchange.gateway.order_tables import COMPLETED_ORDER, OPEN_ORDER, fields
+from mia_actors.exchange.orders import ExchangeOrder, Execution
 
-OPEN_ORDER: tuple[tuple[str, str], ...] = (
-    ("msgId", "5"),
-    ("orderId", ""),
-    ("conId", ""),
-    ("symbol", "ES"),
-    ("secType", "FUT"),
-    ("lastTradeDateOrContractMonth", "YYYYMMDD"),
-    ("strike", "0"),
-    ("right", "?"),
-    ("multiplier", "50"),
-    ("exchange", "CME"),
-    ("currency", "USD"),
-    ("localSymbol", "ESU6"),
-    ("tradingClass", "ES"),
-    ("action", ""),
-    ("totalQuantity", ""),
-    ("orderType", ""),
-    ("lmtPrice", ""),
-    ("auxPrice", ""),
-    ("tif", ""),
-    ("ocaGroup", ""),
-    ("account", "DU…"),
-    ("openClose", ""),
-    ("origin", "0"),
-    ("orderRef", ""),
-    ("clientId", ""),
-    ("permId", ""),
-    ("outsideRth", ""),
-    ("hidden", "0"),
-    ("discretionaryAmt", "0"),
-    ("goodAfterTime", ""),
-    ("sharesAllocation(obsolete)", "<permId>.0/<account>/100"),
-    ("faGroup", ""),
-    ("faMethod", ""),
-    ("faPercentage", ""),
-    ("faProfile", ""),
-    ("modelCode", ""),
-    ("goodTillDate", ""),
-    ("rule80A", ""),
-    ("percentOffset", ""),
-    ("settlingFirm", ""),
-    ("shortSaleSlot", "0"),
-    ("designatedLocation", ""),
-    ("exemptCode", "-1"),
-    ("auctionStrategy", "0"),
-    ("startingPrice", ""),
-    ("stockRefPrice", ""),
-    ("delta", ""),
-    ("stockRangeLower", ""),
-    ("stockRangeUpper", ""),
-    ("displaySize", "2147483647"),
-    ("blockOrder", "0"),
-    ("sweepToFill", "0"),
-    ("allOrNone", "0"),
-    ("minQty", ""),
-    ("ocaType", "3"),
-    ("eTradeOnly", "0"),
-    ("firmQuoteOnly", "0"),
-    ("nbboPriceCap", ""),
-    ("parentId", ""),
-    ("triggerMethod", "0"),
-    ("volatility", ""),
-    ("volatilityType", "0"),
-    ("deltaNeutralOrderType", "None"),
-    ("deltaNeutralAuxPrice", ""),
-    ("deltaNeutralConId", "0"),
-    ("deltaNeutralSettlingFirm", ""),
-    ("deltaNeutralClearingAccount", ""),
-    ("deltaNeutralClearingIntent", ""),
-    ("deltaNeutralOpenClose", "?"),
-    ("deltaNeutralShortSale", "0"),
-    ("deltaNeutralShortSaleSlot", "0"),
-    ("deltaNeutralDesignatedLocation", ""),
-    ("continuousUpdate", "0"),
-    ("referencePriceType", "0"),
-    ("trailStopPrice", ""),
-    ("trailingPercent", ""),
-    ("basisPoints", ""),
-    ("basisPointsType", ""),
-    ("comboLegsDescrip", ""),
-    ("comboLegsCount", "0"),
-    ("orderComboLegsCount", "0"),
-    ("smartComboRoutingParamsCount", "0"),
-    ("scaleInitLevelSize", "2147483647"),
-    ("scaleSubsLevelSize", "2147483647"),
-    ("scalePriceIncrement", ""),
-    ("hedgeType", ""),
-    ("optOutSmartRouting", "0"),
-    ("clearingAccount", ""),
-    ("clearingIntent", "IB"),
-    ("notHeld", "0"),
-    ("deltaNeutralContractPresent", "0"),
-    ("algoStrategy", ""),
-    ("solicited", "0"),
-    ("whatIf", "0"),
-    ("status", ""),
-    ("initMarginBefore", "1.7976931348623157E308"),
-    ("maintMarginBefore", "1.7976931348623157E308"),
-    ("equityWithLoanBefore", "1.7976931348623157E308"),
-    ("initMarginChange", "1.7976931348623157E308"),
-    ("maintMarginChange", "1.7976931348623157E308"),
-    ("equityWithLoanChange", "1.7976931348623157E308"),
-    ("initMarginAfter", "1.7976931348623157E308"),
-    ("maintMarginAfter", "1.7976931348623157E308"),
-    ("equityWithLoanAfter", "1.7976931348623157E308"),
-    ("commission", ""),
-    ("minCommission", ""),
-    ("maxCommission", ""),
-    ("commissionCurrency", ""),
-    ("warningText", ""),
-    ("randomizeSize", "0"),
-    ("randomizePrice", "0"),
-    ("conditionsCount", "0"),
-    ("adjustedOrderType", "None"),
-    ("triggerPrice", "1.7976931348623157E308"),
-    ("trailStopPrice(2)", "1.7976931348623157E308"),
-    ("lmtPriceOffset", "1.7976931348623157E308"),
-    ("adjustedStopPrice", "1.7976931348623157E308"),
-    ("adjustedStopLimitPrice", "1.7976931348623157E308"),
-    ("adjustedTrailingAmount", "1.7976931348623157E308"),
-    ("adjustableTrailingUnit", "0"),
-    ("softDollarTier.name", ""),
-    ("softDollarTier.val", ""),
-    ("softDollarTier.displayName", ""),
-    ("cashQty", "0"),
-    ("dontUseAutoPriceForHedge", "1"),
-    ("isOmsContainer", "0"),
-    ("discretionaryUpToLimitPrice", "0"),
-    ("usePriceMgmtAlgo", "0"),
-    ("duration", ""),
-    ("postToAts", ""),
-    ("autoCancelParent", "0"),
-    ("minTradeQty", ""),
-    ("minCompeteSize", ""),
-    ("competeAgainstBestOffset", ""),
-    ("midOffsetAtWhole", ""),
-    ("midOffsetAtHalf", ""),
-)
-
-COMPLETED_ORDER: tuple[tuple[str, str], ...] = (
-    ("msgId", "101"),
-    ("conId", ""),
-    ("symbol", "ES"),
-    ("secType", "FUT"),
-    ("lastTradeDateOrContractMonth", "YYYYMMDD"),
-    ("strike", "0"),
-    ("right", "?"),
-    ("multiplier", "50"),
-    ("exchange", "CME"),
-    ("currency", "USD"),
-    ("localSymbol", "ESU6"),
-    ("tradingClass", "ES"),
-    ("action", ""),
-    ("totalQuantity", ""),
-    ("orderType", ""),
-    ("lmtPrice", ""),
-    ("auxPrice", ""),
-    ("tif", ""),
-    ("ocaGroup", ""),
-    ("account", "DU…"),
-    ("openClose", ""),
-    ("origin", "0"),
-    ("orderRef", ""),
-    ("permId", ""),
-    ("outsideRth", ""),
-    ("hidden", "0"),
-    ("discretionaryAmt", "0"),
-    ("goodAfterTime", ""),
-    ("faGroup", ""),
-    ("faMethod", ""),
-    ("faPercentage", ""),
-    ("faProfile", ""),
-    ("modelCode", ""),
-    ("goodTillDate", ""),
-    ("rule80A", ""),
-    ("percentOffset", ""),
-    ("settlingFirm", ""),
-    ("shortSaleSlot", "0"),
-    ("designatedLocation", ""),
-    ("exemptCode", "-1"),
-    ("startingPrice", ""),
-    ("stockRefPrice", ""),
-    ("delta", ""),
-    ("stockRangeLower", ""),
-    ("stockRangeUpper", ""),
-    ("displaySize", "2147483647"),
-    ("sweepToFill", "0"),
-    ("allOrNone", "0"),
-    ("minQty", ""),
-    ("ocaType", "3"),
-    ("triggerMethod", "0"),
-    ("volatility", ""),
-    ("volatilityType", "0"),
-    ("deltaNeutralOrderType", "None"),
-    ("deltaNeutralAuxPrice", ""),
-    ("deltaNeutralConId", "0"),
-    ("deltaNeutralShortSale", "0"),
-    ("deltaNeutralShortSaleSlot", "0"),
-    ("deltaNeutralDesignatedLocation", ""),
-    ("continuousUpdate", "0"),
-    ("referencePriceType", "0"),
-    ("trailStopPrice", ""),
-    ("trailingPercent", ""),
-    ("comboLegsDescrip", ""),
-    ("comboLegsCount", "0"),
-    ("orderComboLegsCount", "0"),
-    ("smartComboRoutingParamsCount", "0"),
-    ("scaleInitLevelSize", "2147483647"),
-    ("scaleSubsLevelSize", "2147483647"),
-    ("scalePriceIncrement", ""),
-    ("hedgeType", ""),
-    ("clearingAccount", ""),
-    ("clearingIntent", "IB"),
-    ("notHeld", "0"),
-    ("deltaNeutralContractPresent", "0"),
-    ("algoStrategy", ""),
-    ("solicited", "0"),
-    ("status", ""),
-    ("randomizeSize", "0"),
-    ("randomizePrice", "0"),
-    ("conditionsCount", "0"),
-    ("trailStopPrice(2)", "1.7976931348623157E308"),
-    ("lmtPriceOffset", "1.7976931348623157E308"),
-    ("cashQty", "0"),
-    ("dontUseAutoPriceForHedge", "1"),
-    ("isOmsContainer", "0"),
-    ("autoCancelDate", ""),
-    ("filledQuantity", ""),
-    ("refFuturesConId", "2147483647"),
-    ("autoCancelParent", "0"),
-    ("shareholder", "Not an insider or substantial shareholder"),
-    ("imbalanceOnly", "0"),
-    ("routeMarketableToBbo", "0"),
-    ("parentPermId", "9223372036854775807"),
-    ("completedTime", "YYYYMMDD HH:MM:SS <tz>"),
-    ("completedStatus", ""),
-    ("minTradeQty", ""),
-    ("minCompeteSize", ""),
-    ("competeAgainstBestOffset", ""),
-    ("midOffsetAtWhole", ""),
-    ("midOffsetAtHalf", ""),
-)
-
-PLACE_ORDER: tuple[str, ...] = (
-    "msgId",
-    "orderId",
-    "conId",
-    "symbol",
-    "secType",
-    "lastTradeDateOrContractMonth",
-    "strike",
-    "right",
-    "multiplier",
-    "exchange",
-    "primaryExchange",
-    "currency",
-    "localSymbol",
-    "tradingClass",
-    "secIdType",
-    "secId",
-    "action",
-    "totalQuantity",
-    "orderType",
-    "lmtPrice",
-    "auxPrice",
-    "tif",
-    "ocaGroup",
-    "account",
-    "openClose",
-    "origin",
-    "orderRef",
-    "transmit",
-    "parentId",
-    "blockOrder",
-    "sweepToFill",
-    "displaySize",
-    "triggerMethod",
-    "outsideRth",
-    "hidden",
-    "sharesAllocation(empty)",
-    "discretionaryAmt",
-    "goodAfterTime",
-    "goodTillDate",
-    "faGroup",
-    "faMethod",
-    "faPercentage",
-    "faProfile",
-    "modelCode",
-    "shortSaleSlot",
-    "designatedLocation",
-    "exemptCode",
-    "ocaType",
-    "rule80A",
-    "settlingFirm",
-    "allOrNone",
-    "minQty",
-    "percentOffset",
-    "eTradeOnly",
-    "firmQuoteOnly",
-    "nbboPriceCap",
-    "auctionStrategy",
-    "startingPrice",
-    "stockRefPrice",
-    "delta",
-    "stockRangeLower",
-    "stockRangeUpper",
-    "overridePercentageConstraints",
-    "volatility",
-    "volatilityType",
-    "deltaNeutralOrderType",
-    "deltaNeutralAuxPrice",
-    "continuousUpdate",
-    "referencePriceType",
-    "trailStopPrice",
-    "trailingPercent",
-    "scaleInitLevelSize",
-    "scaleSubsLevelSize",
-    "scalePriceIncrement",
-    "scaleTable",
-    "activeStartTime",
-    "activeStopTime",
-    "hedgeType",
-    "optOutSmartRouting",
-    "clearingAccount",
-    "clearingIntent",
-    "notHeld",
-    "deltaNeutralContractPresent",
-    "algoStrategy",
-    "algoId",
-    "whatIf",
-    "orderMiscOptions",
-    "solicited",
-    "randomizeSize",
-    "randomizePrice",
-    "conditionsCount",
-    "adjustedOrderType",
-    "triggerPrice",
-    "lmtPriceOffset",
-    "adjustedStopPrice",
-    "adjustedStopLimitPrice",
-    "adjustedTrailingAmount",
-    "adjustableTrailingUnit",
-    "extOperator",
-    "softDollarTier.name",
-    "softDollarTier.val",
-    "cashQty",
-    "mifid2DecisionMaker",
-    "mifid2DecisionAlgo",
-    "mifid2ExecutionTrader",
-    "mifid2ExecutionAlgo",
-    "dontUseAutoPriceForHedge",
-    "isOmsContainer",
-    "discretionaryUpToLimitPrice",
-    "usePriceMgmtAlgo",
-    "duration",
-    "postToAts",
-    "autoCancelParent",
-    "advancedErrorOverride",
-    "manualOrderTime",
-)
-PLACE_ORDER_SINCE = {
-    "duration": 158,
-    "postToAts": 160,
-    "autoCancelParent": 162,
-    "advancedErrorOverride": 166,
-    "manualOrderTime": 169,
-}
-"""First server version with that field. Frames that we send end in more fields than an older client reads."""
+EXECUTION_HAS_REVISION = 178
+SIDES = {"BUY": "BOT", "SELL": "SLD"}
 
 
-def fields(table: tuple[tuple[str, str], ...], version: int, values: dict[str, str]) -> list[str]:
-    """One frame: defaults, with `values` in place of them.
+def open_order(dialect: Dialect, order: ExchangeOrder, parent_order_id: int) -> list[Field]:
+    """An order that works, or its last state."""
+    shown = {
+        "msgId": "5",
+        "orderId": str(order.order_id),
+        "clientId": str(order.client_id),
+        "sharesAllocation(obsolete)": f"{order.perm_id}.0/{dialect.account}/100",
+        "parentId": str(parent_order_id),
+    }
+    return list(fields(OPEN_ORDER, dialect.version, _order_values(dialect, order) | shown))
 
-    Raises:
-        KeyError: a value for a field the table does not have.
-    """
-    names = {name for name, _ in table}
-    unknown = values.keys() - names
-    if unknown:
-        raise KeyError(f"no such field: {', '.join(sorted(unknown))}")
+
+def what_if(dialect: Dialect, values: Mapping[str, str], margin_usd: Decimal) -> list[Field]:
+    """The answer to a what-if order."""
+    shown = {
+        "msgId": "5",
+        "whatIf": "1",
+        "status": "PreSubmitted",
+        "commissionCurrency": "USD",
+        "initMarginChange": str(margin_usd),
+        "maintMarginChange": str(margin_usd),
+    }
+    return list(fields(OPEN_ORDER, dialect.version, {**values, **shown}))
+
+
+def completed_order(dialect: Dialect, order: ExchangeOrder) -> list[Field]:
+    """An order that ended; the wire carries neither its order id nor its client id."""
+    filled = order.state is OrderState.FILLED
+    shown = {
+        "msgId": "101",
+        "filledQuantity": str(order.filled),
+        "completedTime": date_text(order.finished_at_ns or 0),
+        "completedStatus": f"Filled Size: {order.filled}" if filled else order.reason or "Cancelled",
+    }
+    return list(fields(COMPLETED_ORDER, dialect.version, _order_values(dialect, order) | shown))
+
+
+def order_status(dialect: Dialect, order: ExchangeOrder, parent_order_id: int) -> list[Field]:
+    """Where an order stands."""
+    price = _average(dialect, order)
     return [
-        values.get(name, default)
-        for name, default in table
-        if name != FA_PROFILE or version < FA_PROFILE_GONE
+        3,
+        order.order_id,
+        status_word(order),
+        order.filled,
+        order.remaining,
+        price,
+        order.perm_id,
+        parent_order_id,
+        price,
+        order.client_id,
+        "",
+        0.0,
     ]
 
 
-def place_order_names(version: int) -> tuple[str, ...]:
-    """Names of the fields of placeOrder at a server version, message id first."""
-    return tuple(
-        name
-        for name in PLACE_ORDER
-        if version >= PLACE_ORDER_SINCE.get(name, 0) and (name != FA_PROFILE or version < FA_PROFILE_GONE)
-    )
+def execution(dialect: Dialect, request_id: int, found: Execution) -> list[Field]:
+    """A fill, live (-1) or asked for."""
+    order, product = found.order, dialect.product
+    price = product.price_of(found.price_ticks)
+    shown: list[Field] = [
+        11,
+        request_id,
+        order.order_id,
+        *dialect.short_contract(product.exchange),
+        found.exec_id,
+        date_text(found.event_time_ns),
+        dialect.account,
+        product.exchange,
+        SIDES[found.side.value],
+        found.quantity,
+        price,
+        order.perm_id,
+        order.client_id,
+        0,
+        order.filled,
+        price,
+        order.order_ref,
+        "",
+        "",
+        "",
+        2,
+    ]
+    return [*shown, 0] if dialect.version >= EXECUTION_HAS_REVISION else shown
+
+
+def commission(found: Execution) -> list[Field]:
+    """What a fill cost."""
+    realized = UNSET_DOUBLE if found.realized_pnl_usd is None else found.realized_pnl_usd
+    return [59, 1, found.exec_id, found.commission_usd, "USD", realized, "", ""]
+
+
+def status_word(order: ExchangeOrder) -> str:
+    """TWS's word for an order's state."""
+    if order.state is OrderState.WORKING:
+        waits = order.held or order.order_type in {OrderType.STOP, OrderType.STOP_LIMIT}
+        return "PreSubmitted" if waits else "Submitted"
+    words = {OrderState.FILLED: "Filled", OrderState.REJECTED: "Inactive"}
+    return words.get(order.state, "Cancelled")
+
+
+def _order_values(dialect: Dialect, order: ExchangeOrder) -> dict[str, str]:
+    contract, product = dialect.contract, dialect.product
+    return {
+        "conId": str(contract.con_id),
+        "symbol": contract.symbol,
+        "secType": "FUT",
+        "lastTradeDateOrContractMonth": contract.expiry,
+        "multiplier": str(product.multiplier),
+        "exchange": product.exchange,
+        "currency": product.currency,
+        "localSymbol": contract.instrument,
+        "tradingClass": contract.symbol,
+        "action": order.side.value,
+        "totalQuantity": str(order.quantity),
+        "orderType": order.order_type.value,
+        "lmtPrice": _price_text(dialect, order.limit_ticks),
+        "auxPrice": _price_text(dialect, order.stop_ticks),
+        "tif": order.tif.value,
+        "ocaGroup": order.oca_group,
+        "account": dialect.account,
+        "orderRef": order.order_ref,
+        "permId": str(order.perm_id),
+        "outsideRth": "1",
+        "status": status_word(order),
+    }
+
+
+def _price_text(dialect: Dialect, ticks: int | None) -> str:
+    return "0.0" if ticks is None else str(dialect.price(ticks))
+
+
+def _average(dialect: Dialect, order: ExchangeOrder) -> float:
+    if order.average_price_ticks is None:
+        return 0.0
+    return float(order.average_price_ticks * dialect.product.tick_size)

@@ -1,44 +1,42 @@
 """One client's order requests: placed, held until transmitted, modified, cancelled, or refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from mia_actors.core.errors import OrderRejected
 from mia_actors.core.orders import OrderState, OrderType, Side, TimeInForce
-from mia_actors.exchange.gateway.framing import Field
-from mia_actors.exchange.gateway.order_frames import place_order_names
+from mia_actors.exchange.gateway import order_frames
+from mia_actors.exchange.gateway.family import CONTRACT_FIELDS, Handler, Peer, RequestFamily
+from mia_actors.exchange.gateway.order_lists import OrderLists
+from mia_actors.exchange.gateway.place_order_fields import place_order_names
 from mia_actors.exchange.gateway.refusals import REJECTED, Refused, require_contract
-from mia_actors.exchange.gateway.responses import Formatter
 from mia_actors.exchange.orders import ExchangeOrder, NewOrder
 
 if TYPE_CHECKING:
     from mia_actors.exchange.gateway.server import Gateway
 
-CONTRACT = slice(2, 14)
-
 Word = TypeVar("Word", bound=StrEnum)
 
 
-class OrderRequests:
+class OrderRequests(RequestFamily):
     """Orders of one connection. One that was never transmitted is lost with it."""
 
-    def __init__(
-        self,
-        gateway: "Gateway",
-        *,
-        client_id: int,
-        version: int,
-        formatter: Formatter,
-        send: Callable[[Sequence[Field]], None],
-    ) -> None:
+    def __init__(self, gateway: "Gateway", peer: Peer, lists: OrderLists) -> None:
         self._gateway = gateway
-        self._client_id = client_id
-        self._names = place_order_names(version)
-        self._format = formatter
-        self._send = send
+        self._peer = peer
+        self._lists = lists
+        self._names = place_order_names(peer.dialect.version)
         self._held: dict[int, dict[str, str]] = {}
+
+    def handlers(self) -> Mapping[int, Handler]:
+        """See `RequestFamily.handlers`."""
+        return {
+            3: self.place,
+            4: lambda fields: self.cancel(int(fields[2])),
+            58: lambda _: self._gateway.global_cancel(self._peer.client_id),
+        }
 
     def place(self, fields: list[str]) -> None:
         """A new order; under a known number, a change of that order; or the question what it would take.
@@ -54,7 +52,9 @@ class OrderRequests:
             )
             raise Refused(order_id, 321, text)
         values = dict(zip(self._names, fields, strict=True))
-        require_contract(order_id, fields[CONTRACT], self._gateway.contract, self._gateway.product)
+        require_contract(
+            order_id, fields[2 : 2 + CONTRACT_FIELDS], self._gateway.contract, self._gateway.product
+        )
         if values["whatIf"] == "1":
             self._what_if(order_id, values)
             return
@@ -89,20 +89,13 @@ class OrderRequests:
         """The notice that goes before the last state of a cancelled or rejected order of one's own."""
         if order.state is OrderState.CANCELLED:
             text = f"Order Canceled - reason:{order.reason}"
-            self._send(self._format.error(order.order_id, 202, text))
+            self._peer.send(self._peer.dialect.error(order.order_id, 202, text))
         if order.state is OrderState.REJECTED:
             text = f"Order rejected - reason:{order.reason}"
-            self._send(self._format.error(order.order_id, REJECTED, text))
-
-    def send_order(self, order: ExchangeOrder) -> None:
-        """An order's present state: openOrder, then orderStatus."""
-        parent = self._gateway.exchange.order(order.parent_perm_id) if order.parent_perm_id else None
-        parent_id = parent.order_id if parent else 0
-        self._send(self._format.open_order(order, order.order_id, parent_id))
-        self._send(self._format.order_status(order, order.order_id, parent_id))
+            self._peer.send(self._peer.dialect.error(order.order_id, REJECTED, text))
 
     def _own(self, order_id: int) -> ExchangeOrder | None:
-        return self._gateway.order_of(self._client_id, order_id)
+        return self._gateway.order_of(self._peer.client_id, order_id)
 
     def _transmit(self, last_id: int) -> None:
         """Submits the last order and all that was held for it: its parent, the parent's other children."""
@@ -137,7 +130,7 @@ class OrderRequests:
                 order_id, REJECTED, f"Order rejected - reason:parent order {parent_id} is not found"
             )
         return NewOrder(
-            client_id=self._client_id,
+            client_id=self._peer.client_id,
             order_id=order_id,
             order_ref=values["orderRef"],
             side=_word(Side, order_id, "action", values["action"]),
@@ -165,8 +158,8 @@ class OrderRequests:
             self._gateway.modify(known.perm_id, self._modification(known, values))
         except (Refused, OrderRejected) as refusal:
             code = refusal.code if isinstance(refusal, Refused) else REJECTED
-            self._send(self._format.error(known.order_id, code, str(refusal)))
-            self.send_order(known)  # it works as before: the client would take the error for its end
+            self._peer.send(self._peer.dialect.error(known.order_id, code, str(refusal)))
+            self._lists.send_order(known)  # it works as before: the client would take the error for its end
 
     def _modification(self, known: ExchangeOrder, values: dict[str, str]) -> NewOrder:
         """Quantity and prices can change, nothing else."""
@@ -180,10 +173,11 @@ class OrderRequests:
         terms = self._gateway.exchange.terms
         shown = {
             "orderId": str(order_id),
-            "clientId": str(self._client_id),
+            "clientId": str(self._peer.client_id),
             "orderType": wanted.order_type.value,
         }
-        self._send(self._format.what_if(shown, terms.initial_margin_usd_per_contract * wanted.quantity))
+        margin_usd = terms.initial_margin_usd_per_contract * wanted.quantity
+        self._peer.send(order_frames.what_if(self._peer.dialect, shown, margin_usd))
 
 
 def _word(kind: type[Word], order_id: int, name: str, text: str) -> Word:

@@ -200,19 +200,13 @@ class Gateway:
             self._queue_execution(event.execution)
             return
         for client in self._seeing(event.order.client_id):
-            if client.client_id == event.order.client_id:
-                client.orders.tell_ended(event.order)
-            client.orders.send_order(event.order)
+            client.tell_order(event.order)
 
     def _queue_execution(self, execution: Execution) -> None:
         for client in self._seeing(execution.order.client_id):
-            client.send(client.formatter.execution(-1, execution, execution.order.order_id))
-            client.send(client.formatter.commission(execution))
+            client.tell_execution(execution)
         for client in self._clients.values():
-            if client.wants_positions:
-                client.send_position()
-            if client.wants_account:
-                client.send_account()
+            client.tell_account()
 
     def _seeing(self, owner_id: int) -> list[ApiClient]:
         wanted = dict.fromkeys((owner_id, self._master_client_id))
@@ -268,21 +262,7 @@ class Gateway:
         for event in events:
             self._queue(event)
         for client in self._clients.values():
-            for request_id in client.bar_requests:
-                client.send(client.formatter.realtime_bar(request_id, bar))
-            for request_id in client.tick_requests:
-                self._queue_ticks(client, request_id, bar)
-            if client.client_id is not None and client.bar_requests:
+            client.tell_bar(bar)
+            if client.client_id is not None and client.streams_bars:
                 self.cancels.bar_leaves(client.client_id)
             client.flush()
-
-    def _queue_ticks(self, client: ApiClient, request_id: int, bar: Bar) -> None:
-        """Last, bid and ask: a simulated one-tick spread around the close."""
-        for price_type, size_type, ticks in (
-            (4, 5, bar.close_ticks),
-            (1, 0, bar.close_ticks - 1),
-            (2, 3, bar.close_ticks + 1),
-        ):
-            price = float(self.product.price_of(ticks))
-            client.send([1, 6, request_id, price_type, price, 1, 0])
-            client.send([2, 6, request_id, size_type, 1])

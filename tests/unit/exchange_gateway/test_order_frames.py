@@ -2,7 +2,7 @@
 
 import pytest
 
-from mia_actors.exchange.gateway.order_frames import place_order_names
+from mia_actors.exchange.gateway.place_order_fields import place_order_names
 
 
 @pytest.mark.parametrize(
