@@ -19,6 +19,7 @@ from mia_actors.core.clock import SystemClock, time_ns_of
 from mia_actors.core.errors import ConfigError
 from mia_actors.exchange.gateway.client import ApiClient
 from mia_actors.exchange.gateway.control import serve_control
+from mia_actors.exchange.gateway.faults import load_script
 from mia_actors.exchange.gateway.journal import GatewayJournal
 from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
 from mia_actors.exchange.gateway.server import Gateway
@@ -105,6 +106,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=_pace, default="lockstep")
     parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
+    parser.add_argument("--fault-script", type=Path, help="YAML file of faults, see docs/faults.md")
     parser.add_argument("--autostart", action="store_true")
     parser.add_argument("--detach", action="store_true", help="go on when standard input ends")
     parser.add_argument("--log-directory", type=Path)
@@ -216,6 +218,7 @@ def main() -> int:
                 pace=arguments.pace,
                 master_client_id=arguments.master_client_id,
                 record=record,
+                faults=load_script(arguments.fault_script) if arguments.fault_script else (),
             )
             asyncio.run(_serve(gateway, market, tape, arguments))
     except ConfigError as error:

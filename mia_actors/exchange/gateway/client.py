@@ -83,7 +83,13 @@ class ApiClient(asyncio.Protocol):
         self._out: list[bytes] = []
         self._recent: deque[float] = deque()
         self._requests: Requests | None = None
+        self._after: list[list[Field]] = []
+        self._is_sealed = False
         self.client_id: int | None = None
+        self.is_black_hole = False
+        """Takes everything, answers nothing."""
+        self.is_held = False
+        """What is sent waits."""
         self._handlers: Mapping[int, Handler] = {START_API: self._start}
 
     # --- the connection ---
@@ -91,11 +97,17 @@ class ApiClient(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket was accepted."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._gateway.faults.is_down:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Works off whole frames; bytes that are none end the connection, not the server."""
+        if self.is_black_hole:
+            return
         try:
             for payload in self._reader.feed(data):
+                if self._is_sealed:
+                    return
                 self._receive(payload)
         except MalformedFrame as error:
             self._gateway.note_malformed(str(error))
@@ -117,6 +129,7 @@ class ApiClient(asyncio.Protocol):
     def abort(self) -> None:
         """Resets the connection: what is queued here and what the client sent but was not read is lost."""
         self._out.clear()
+        self._is_sealed = True
         if self._transport is None:
             return
         peer = self._transport.get_extra_info("socket")
@@ -124,12 +137,41 @@ class ApiClient(asyncio.Protocol):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
+    def end_sending(self) -> None:
+        """Closes our direction after what is queued was sent; the client is still heard."""
+        self.flush()
+        self._is_sealed = True
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def release(self) -> None:
+        """Nothing waits any more."""
+        self.is_held = False
+        self.flush()
+
     def send(self, fields: Sequence[Field]) -> None:
         """Queues a frame; `flush` writes all that is queued at once."""
-        self._out.append(frame(fields))
+        if self._is_sealed or self.is_black_hole:
+            return
+        if self._gateway.faults.watches_sending:
+            self._out += self._gateway.faults.sending(self, fields)
+        else:
+            self._out.append(frame(fields))
+
+    def send_last(self, data: bytes) -> None:
+        """Queues bytes and nothing after them; the connection ends when they are sent."""
+        self._out.append(data)
+        self._is_sealed = True
+        asyncio.get_running_loop().call_soon(self.close)
+
+    def after_this(self, fields: list[Field]) -> None:
+        """Queues a frame behind the answer to the message that is being worked off."""
+        self._after.append(fields)
 
     def flush(self) -> None:
         """Writes what is queued."""
+        if self.is_held:
+            return
         if self._out and self._transport is not None:
             self._transport.write(b"".join(self._out))
         self._out.clear()
@@ -165,6 +207,10 @@ class ApiClient(asyncio.Protocol):
         for family in self._admitted().families:
             family.bar_shown(bar)
 
+    def forget_streams(self) -> None:
+        """Its market data ends without a word."""
+        self._admitted().market.forget_streams()
+
     @property
     def streams_bars(self) -> bool:
         """Whether this client is told of 5-second bars."""
@@ -185,7 +231,11 @@ class ApiClient(asyncio.Protocol):
         self._pace()
         try:
             number = int(fields[0])
-            self._handler(number)(fields)
+            handler = self._handler(number)
+            if self._gateway.faults.received(self, number, fields):
+                handler(fields)
+            while self._after:
+                self.send(self._after.pop(0))
         except Refused as refused:
             self.send(self.dialect.error(refused.request_id, refused.code, refused.text))
         except (ValueError, IndexError, KeyError, ArithmeticError) as error:

@@ -44,6 +44,11 @@ class MarketRequests(RequestFamily):
             for frame in market_frames.quotes(peer.dialect, request_id, bar):
                 peer.send(frame)
 
+    def forget_streams(self) -> None:
+        """Nothing is streamed any more, and nobody is told."""
+        self._bars.clear()
+        self._quotes.clear()
+
     @property
     def streams_bars(self) -> bool:
         """Whether this client is told of 5-second bars."""
