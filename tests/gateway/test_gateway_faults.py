@@ -111,6 +111,25 @@ def test_a_preset_notice_makes_the_stock_client_believe_in_a_cancel(market: Mark
     market.play(scenario())
 
 
+def test_a_stock_client_s_modification_of_an_order_it_believes_cancelled_is_sent_and_raises(
+    market: Market,
+) -> None:
+    async def scenario() -> None:
+        client = await market.client()
+        market.control.fault(receives="placeOrder", do="notice", code=10349, text="Order TIF was set to DAY")
+        trade = client.ib.placeOrder(market.contract, _far_order())
+        await until(trade.isDone, "the library gives it up")
+        trade.order.lmtPrice -= 1
+        with pytest.raises(AssertionError):
+            client.ib.placeOrder(market.contract, trade.order)
+        await client.ib.reqCurrentTimeAsync()
+        other = await market.client(31)
+        (live, *_) = await other.ib.reqAllOpenOrdersAsync()
+        assert live.order.lmtPrice == trade.order.lmtPrice
+
+    market.play(scenario())
+
+
 def test_a_message_may_come_twice_or_not_at_all(market: Market) -> None:
     async def scenario() -> None:
         client = await market.client()
