@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check bench docs install dev clients clean
+.PHONY: run test check bench docs install dev clients ib-async clean
 
 run: $(VENV)/.installed  ## trade one synthetic session with the simulated gateway
 	$(BIN)/mia run $(ARGS)
@@ -21,6 +21,10 @@ check: $(VENV)/.installed-dev  ## lint, types, import layers
 
 bench: $(VENV)/.installed  ## latency of a cycle, beside its floor
 	$(BIN)/mia bench cycle $(ARGS)
+
+ib-async: $(VENV)/.installed  ## trade through ib_async instead of ib_insync
+	$(BIN)/python -m pip uninstall --quiet --yes ib_insync eventkit
+	$(PIP) --force-reinstall --no-deps ib_async aeventkit
 
 CLIENTS := .venv-clients
 clients: $(CLIENTS)/.installed  ## environments of the foreign API clients that the tests hold against the gateway

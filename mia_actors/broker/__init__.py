@@ -1,1 +1,1 @@
-"""Interactive Brokers in and out: the only importer of `ib_insync`."""
+"""Interactive Brokers in and out: the only importer of ib_insync or ib_async."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.broker.base_bars import BaseBars
 from mia_actors.broker.halt_fence import HaltFence
+from mia_actors.broker.ib_library import LIBRARY
 from mia_actors.broker.liveness import LivenessLimits
 from mia_actors.broker.messages import BarClosed
 from mia_actors.broker.order_gate import OrderGate
@@ -280,7 +281,7 @@ class Broker:
         with self._up:
             self._session = session
             self._up.notify_all()
-        self._log.info("broker.connected", instrument=contract.instrument)
+        self._log.info("broker.connected", instrument=contract.instrument, library=LIBRARY)
 
     def _warm_up(self, session: IbSession, journal: MarketJournal, bars: BaseBars) -> None:
         """Bars before the session, once: the first connect of the session asks for them."""

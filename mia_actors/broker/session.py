@@ -360,7 +360,9 @@ class IbSession:
         async def read(ib: Any) -> int:
             async with self._lists:
                 trades = await ib.reqAllOpenOrdersAsync()
-            return sum(1 for trade in trades if not parse.order_state(trade.orderStatus.status).is_final)
+            working = (one for one in trades if not parse.order_state(one.orderStatus.status).is_final)
+            # What changes while the list is on its way is in it twice.
+            return len({(one.order.permId, one.order.clientId, one.order.orderId) for one in working})
 
         return self._ask("open orders", read)
 

@@ -1,25 +1,34 @@
-"""ib_insync, listened to at the wire.
+"""ib_insync or ib_async, listened to at the wire.
 
 Its own view of orders is not a fact: it marks live orders as cancelled on mere warnings, keeps executions of
 unknown orders to itself and swallows what it cannot decode. So the wrapper's incoming calls are told to a
-listener first-hand, in wire order, and ib_insync is used for framing, encoding and requests.
+listener first-hand, in wire order, and the library is used for framing, encoding and requests.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from mia_actors.broker.ib_library import IB_INSYNC, LIBRARY
 
 try:
     asyncio.get_event_loop_policy().get_event_loop()
 except RuntimeError:  # eventkit wants one at import, and threads other than the main one have none
     asyncio.set_event_loop(asyncio.SelectorEventLoop())
 
-from ib_insync import IB, Future, Order
-from ib_insync.client import Client
-from ib_insync.contract import Contract as IbContract
-from ib_insync.decoder import Decoder
-from ib_insync.wrapper import RequestError, Wrapper
+if TYPE_CHECKING or LIBRARY == IB_INSYNC:
+    from ib_insync import IB, Future, Order
+    from ib_insync.client import Client
+    from ib_insync.contract import Contract as IbContract
+    from ib_insync.decoder import Decoder
+    from ib_insync.wrapper import RequestError, Wrapper
+else:
+    from ib_async import IB, Future, Order
+    from ib_async.client import Client
+    from ib_async.contract import Contract as IbContract
+    from ib_async.decoder import Decoder
+    from ib_async.wrapper import RequestError, Wrapper
 
 IbOrder = Order
 IbFuture = Future
@@ -28,7 +37,7 @@ __all__ = ["IbContract", "IbFuture", "IbOrder", "RequestError", "WireIB", "WireL
 VITAL_MESSAGES = frozenset({3, 4, 5, 9, 10, 11, 17, 50, 59, 61, 101})
 """Messages that must not be lost: orders, executions, commissions, positions, bars, errors."""
 
-logging.getLogger("ib_insync").setLevel(logging.CRITICAL)  # what matters is told by the listener
+logging.getLogger(LIBRARY).setLevel(logging.CRITICAL)  # what matters is told by the listener
 
 
 class WireListener(Protocol):
@@ -86,7 +95,7 @@ class WireListener(Protocol):
 
 
 class _WireWrapper(Wrapper):
-    """Tells the listener, then lets ib_insync do what its requests need."""
+    """Tells the listener, then lets the library do what its requests need."""
 
     def __init__(self, ib: IB, listener: WireListener) -> None:
         self._listener = listener

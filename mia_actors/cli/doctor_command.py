@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mia_actors.broker.ib_library import LIBRARY, installed
 from mia_actors.cli.app import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -38,7 +39,7 @@ from mia_actors.notify.channels import webhooks_from_environment
 from mia_actors.telemetry.logs import configure_logging
 
 PYTHON = (3, 11)
-PACKAGES = ("ray", "ib_insync", "numpy", "pandas", "onnxruntime", "opentelemetry-sdk")
+PACKAGES = ("ray", LIBRARY, "numpy", "pandas", "onnxruntime", "opentelemetry-sdk")
 COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.ERROR: "red"}
 
 
@@ -140,6 +141,14 @@ def _packages() -> Finding:
     if missing:
         return Finding(
             name="packages", grade=Grade.ERROR, found=f"missing: {', '.join(missing)}", remedy="make install"
+        )
+    if len(installed()) > 1:
+        both = " and ".join(installed())
+        return Finding(
+            name="packages",
+            grade=Grade.WARNING,
+            found=f"{both} are both installed and bring the same module eventkit; {LIBRARY} is used",
+            remedy="make ib-async, or: pip uninstall ib_async aeventkit && pip install --force-reinstall eventkit",
         )
     return Finding(name="packages", grade=Grade.OK, found=", ".join(found))
 
