@@ -1,18 +1,39 @@
-"""`drive_ib.py ib_insync|ib_async PORT`: the scenario by one of the two asyncio clients, through its public API only.
+"""`drive_ib.py ib_insync|ib_async PORT [HIGHEST]`: the scenario by one of the two asyncio clients, through its public API only.
 
 Runs with nothing but that client installed. Says what it needs of the market on standard output, one JSON
-document a line, and goes on when a line comes back; the last one holds what it saw.
+document a line, and goes on when a line comes back; the last one holds what it saw. HIGHEST is the highest server
+version it offers, where that is not its own.
 """
 
 import asyncio
 import importlib
 import json
+import logging
 import math
 import sys
 
 LIBRARY, PORT = sys.argv[1], int(sys.argv[2])
 lib = importlib.import_module(LIBRARY)
+if len(sys.argv) > 3:
+    lib.client.Client.MaxClientVersion = int(sys.argv[3])
 CLIENT_ID, WAIT_S = 21, 20.0
+
+
+class Complaints(logging.Handler):
+    """What the client could not decode: it drops such messages and says so only here."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.heard = []
+
+    def emit(self, record):
+        text = record.getMessage()
+        if text.startswith(("Error handling fields", "Error for")):
+            self.heard.append(text)
+
+
+complaints = Complaints()
+logging.getLogger().addHandler(complaints)
 
 
 def ask(**what):
@@ -174,6 +195,7 @@ async def drive():
     except (TimeoutError, asyncio.TimeoutError, ConnectionError):
         pass
     seen["same_client_id"] = codes
+    seen["complaints"] = complaints.heard
     ib.disconnect()
     print(json.dumps({"seen": seen}), flush=True)
 

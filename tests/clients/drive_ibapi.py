@@ -1,15 +1,19 @@
-"""`drive_ibapi.py PORT`: the scenario by the vendor's own client, through its public API only.
+"""`drive_ibapi.py PORT [HIGHEST]`: the scenario by the vendor's own client, through its public API only.
 
 Works with its releases of the module `ibapi` from 9.81 to 10.46, whose callbacks differ a little. See drive_ib.py
-for how it talks to the test.
+for how it talks to the test, and for HIGHEST.
 """
 
+import builtins
 import inspect
 import json
+import logging
 import sys
 import threading
 from collections import defaultdict
 
+import ibapi.client
+import ibapi.decoder
 from ibapi.client import EClient
 from ibapi.contract import Contract
 from ibapi.execution import ExecutionFilter
@@ -17,7 +21,33 @@ from ibapi.order import Order
 from ibapi.wrapper import EWrapper
 
 PORT = int(sys.argv[1])
+if len(sys.argv) > 2:
+    ibapi.client.MAX_CLIENT_VER = int(sys.argv[2])
 CLIENT_ID, WAIT_S = 21, 20.0
+
+messages = []
+
+
+def read_from(fields):
+    """Keeps what the decoder reads a message from, to see what it leaves."""
+    messages.append((fields, builtins.iter(fields)))
+    return messages[-1][1]
+
+
+class Complaints(logging.Handler):
+    """What the client itself finds wrong: it drops such messages and says so only here."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.heard = []
+
+    def emit(self, record):
+        self.heard.append(record.getMessage())
+
+
+ibapi.decoder.iter = read_from
+complaints = Complaints()
+logging.getLogger().addHandler(complaints)
 FAR_ID, MARKET_ID = 900, 901
 
 
@@ -87,7 +117,7 @@ class App(EWrapper, EClient):
     def openOrder(self, orderId, contract, order, orderState):
         margin = getattr(orderState, "initMarginChange", "")
         if order.whatIf:
-            self.hear("whatIf", number(margin))
+            self.hear("whatIf", number(margin), contract.localSymbol, order.account, order.action)
         else:
             self.hear("openOrder", order.orderRef)
 
@@ -235,7 +265,7 @@ def drive():
     number_ = app.next_id
     app.placeOrder(number_, contract, order_of("MKT", "BUY", whatIf=True))
     app.until(lambda: app.heard["whatIf"], "what-if")
-    seen["margin"] = app.heard["whatIf"][0][0]
+    seen["margin"], *seen["what_if"] = app.heard["whatIf"][0]
 
     entry, target, stop, exit_, far = range(number_ + 1, number_ + 6)
     legs = (entry, target, stop)
@@ -313,6 +343,9 @@ def drive():
     refused = connected(CLIENT_ID)
     refused.until(lambda: any(code == 326 for _, code in refused.heard["error"]), "the refusal")
     seen["same_client_id"] = [code for _, code in refused.heard["error"] if code == 326]
+    seen["complaints"] = complaints.heard
+    left = ((fields, [field.decode() for field in rest]) for fields, rest in messages)
+    seen["unread"] = [[b",".join(fields).decode(), rest] for fields, rest in left if rest]
     app.disconnect()
     print(json.dumps({"seen": seen}), flush=True)
 

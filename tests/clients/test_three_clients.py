@@ -44,6 +44,9 @@ DRIVERS = (
     Driver(name="ibapi", script=("drive_ibapi.py",), server_version=178),
     Driver(name="ibapi-9.81", script=("drive_ibapi.py",), server_version=157),
 )
+VENDOR = DRIVERS[2]
+LAYOUTS = (157, 158, 160, 162, 163, 164, 166, 169, 170, 176, 177)
+"""Server versions with which some message gains or loses a field; 178 is the vendor's client as it is."""
 
 
 @pytest.fixture
@@ -53,11 +56,12 @@ def market() -> Iterator[Market]:
     found.close()
 
 
-def driven(driver: Driver, market: Market) -> dict[str, Any]:
-    """What a client saw."""
+def driven(driver: Driver, market: Market, highest: int | None = None) -> dict[str, Any]:
+    """What a client saw that offers server versions up to `highest`; None: as many as it knows."""
     script, *arguments = driver.script
+    offered = () if highest is None else (str(highest),)
     process = subprocess.Popen(
-        [str(driver.python), str(HERE / script), *arguments, str(market.gateway.tws_port)],
+        [str(driver.python), str(HERE / script), *arguments, str(market.gateway.tws_port), *offered],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,12 +94,33 @@ def driven(driver: Driver, market: Market) -> dict[str, Any]:
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
 def test_a_stranger_s_client_believes_the_gateway(driver: Driver, market: Market) -> None:
+    need(driver)
+    assert_believed(driven(driver, market), driver.server_version, market)
+
+
+@pytest.mark.parametrize("version", LAYOUTS)
+def test_the_vendor_s_client_reads_every_message_of_every_layout_to_its_end(
+    version: int, market: Market
+) -> None:
+    """What is left over, or missing, tells that a field does not belong to that server version."""
+    need(VENDOR)
+    assert_believed(driven(VENDOR, market, version), version, market)
+
+
+def need(driver: Driver) -> None:
     if not driver.python.exists():
         pytest.skip(f"{driver.python} is not there: run make clients")
-    seen = driven(driver, market)
+
+
+def assert_believed(seen: dict[str, Any], version: int, market: Market) -> None:
+    """What every client must have seen; only the vendor's tells what its decoder left unread."""
     start_s, status = market.start_ns // NS_PER_S, market.control.status()
     contract, bars = seen.pop("contract"), seen.pop("bars")
-    assert seen.pop("server_version") == driver.server_version
+    assert seen.pop("complaints") == []
+    assert seen.pop("unread", []) == []
+    what_if = [market.gateway.hello["contract"], "DUSIM0001", "BUY"]
+    assert seen.pop("what_if", what_if) == what_if
+    assert seen.pop("server_version") == version
     assert contract["conId"] > 0
     assert contract | {"conId": 0} == {
         "conId": 0,

@@ -1,13 +1,12 @@
 """Frames about orders and executions. Pure; versions 157 to 178 where they differ."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from mia_actors.core.orders import OrderState, OrderType
 from mia_actors.exchange.gateway.dialect import Dialect, date_text
 from mia_actors.exchange.gateway.framing import UNSET_DOUBLE, Field
-from mia_actors.exchange.gateway.order_tables import COMPLETED_ORDER, OPEN_ORDER, fields
-from mia_actors.exchange.orders import ExchangeOrder, Execution
+from mia_actors.exchange.gateway.order_tables import completed_order_fields, open_order_fields
+from mia_actors.exchange.orders import ExchangeOrder, Execution, NewOrder
 
 EXECUTION_HAS_REVISION = 178
 SIDES = {"BUY": "BOT", "SELL": "SLD"}
@@ -20,22 +19,27 @@ def open_order(dialect: Dialect, order: ExchangeOrder, parent_order_id: int) -> 
         "orderId": str(order.order_id),
         "clientId": str(order.client_id),
         "sharesAllocation(obsolete)": f"{order.perm_id}.0/{dialect.account}/100",
+        "permId": str(order.perm_id),
         "parentId": str(parent_order_id),
+        "status": status_word(order),
     }
-    return list(fields(OPEN_ORDER, dialect.version, _order_values(dialect, order) | shown))
+    return list(open_order_fields(dialect.version, _order_values(dialect, order) | shown))
 
 
-def what_if(dialect: Dialect, values: Mapping[str, str], margin_usd: Decimal) -> list[Field]:
-    """The answer to a what-if order."""
+def what_if(dialect: Dialect, order: NewOrder, margin_usd: Decimal) -> list[Field]:
+    """The answer to a what-if order, which is not with the exchange and has no permanent number."""
     shown = {
         "msgId": "5",
+        "orderId": str(order.order_id),
+        "clientId": str(order.client_id),
+        "permId": "0",
         "whatIf": "1",
         "status": "PreSubmitted",
         "commissionCurrency": "USD",
         "initMarginChange": str(margin_usd),
         "maintMarginChange": str(margin_usd),
     }
-    return list(fields(OPEN_ORDER, dialect.version, {**values, **shown}))
+    return list(open_order_fields(dialect.version, _order_values(dialect, order) | shown))
 
 
 def completed_order(dialect: Dialect, order: ExchangeOrder) -> list[Field]:
@@ -43,11 +47,13 @@ def completed_order(dialect: Dialect, order: ExchangeOrder) -> list[Field]:
     filled = order.state is OrderState.FILLED
     shown = {
         "msgId": "101",
+        "permId": str(order.perm_id),
+        "status": status_word(order),
         "filledQuantity": str(order.filled),
         "completedTime": date_text(order.finished_at_ns or 0),
         "completedStatus": f"Filled Size: {order.filled}" if filled else order.reason or "Cancelled",
     }
-    return list(fields(COMPLETED_ORDER, dialect.version, _order_values(dialect, order) | shown))
+    return list(completed_order_fields(dialect.version, _order_values(dialect, order) | shown))
 
 
 def order_status(dialect: Dialect, order: ExchangeOrder, parent_order_id: int) -> list[Field]:
@@ -114,7 +120,7 @@ def status_word(order: ExchangeOrder) -> str:
     return words.get(order.state, "Cancelled")
 
 
-def _order_values(dialect: Dialect, order: ExchangeOrder) -> dict[str, str]:
+def _order_values(dialect: Dialect, order: ExchangeOrder | NewOrder) -> dict[str, str]:
     contract, product = dialect.contract, dialect.product
     return {
         "conId": str(contract.con_id),
@@ -135,9 +141,7 @@ def _order_values(dialect: Dialect, order: ExchangeOrder) -> dict[str, str]:
         "ocaGroup": order.oca_group,
         "account": dialect.account,
         "orderRef": order.order_ref,
-        "permId": str(order.perm_id),
         "outsideRth": "1",
-        "status": status_word(order),
     }
 
 

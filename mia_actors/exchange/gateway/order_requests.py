@@ -171,13 +171,8 @@ class OrderRequests(RequestFamily):
     def _what_if(self, order_id: int, values: dict[str, str]) -> None:
         wanted = self._new_order(order_id, values)
         terms = self._gateway.exchange.terms
-        shown = {
-            "orderId": str(order_id),
-            "clientId": str(self._peer.client_id),
-            "orderType": wanted.order_type.value,
-        }
         margin_usd = terms.initial_margin_usd_per_contract * wanted.quantity
-        self._peer.send(order_frames.what_if(self._peer.dialect, shown, margin_usd))
+        self._peer.send(order_frames.what_if(self._peer.dialect, wanted, margin_usd))
 
 
 def _word(kind: type[Word], order_id: int, name: str, text: str) -> Word:

@@ -1,11 +1,21 @@
 """Field tables of openOrder and completedOrder, as server version 176 has them; 177 and later lack `faProfile`.
 
-Names are the wire's; a frame is the table's defaults with our values over them.
+Names are the wire's; a frame is the table's defaults with our values over them, of the fields that its version has.
 """
+
+from collections.abc import Mapping
 
 FA_PROFILE = "faProfile"
 FA_PROFILE_GONE = 177
 """First server version without that field."""
+
+PEG_BEST_SINCE = 170
+COMPLETED_ORDER_SINCE = dict.fromkeys(
+    ("minTradeQty", "minCompeteSize", "competeAgainstBestOffset", "midOffsetAtWhole", "midOffsetAtHalf"),
+    PEG_BEST_SINCE,
+)
+OPEN_ORDER_SINCE = {"duration": 158, "postToAts": 160, "autoCancelParent": 162, **COMPLETED_ORDER_SINCE}
+"""First server version with that field; all others are older than what is spoken here."""
 
 OPEN_ORDER: tuple[tuple[str, str], ...] = (
     ("msgId", "5"),
@@ -13,13 +23,13 @@ OPEN_ORDER: tuple[tuple[str, str], ...] = (
     ("conId", ""),
     ("symbol", "ES"),
     ("secType", "FUT"),
-    ("lastTradeDateOrContractMonth", "YYYYMMDD"),
+    ("lastTradeDateOrContractMonth", ""),
     ("strike", "0"),
     ("right", "?"),
     ("multiplier", "50"),
     ("exchange", "CME"),
     ("currency", "USD"),
-    ("localSymbol", "ESU6"),
+    ("localSymbol", ""),
     ("tradingClass", "ES"),
     ("action", ""),
     ("totalQuantity", ""),
@@ -28,7 +38,7 @@ OPEN_ORDER: tuple[tuple[str, str], ...] = (
     ("auxPrice", ""),
     ("tif", ""),
     ("ocaGroup", ""),
-    ("account", "DU…"),
+    ("account", ""),
     ("openClose", ""),
     ("origin", "0"),
     ("orderRef", ""),
@@ -38,7 +48,7 @@ OPEN_ORDER: tuple[tuple[str, str], ...] = (
     ("hidden", "0"),
     ("discretionaryAmt", "0"),
     ("goodAfterTime", ""),
-    ("sharesAllocation(obsolete)", "<permId>.0/<account>/100"),
+    ("sharesAllocation(obsolete)", ""),
     ("faGroup", ""),
     ("faMethod", ""),
     ("faPercentage", ""),
@@ -151,13 +161,13 @@ COMPLETED_ORDER: tuple[tuple[str, str], ...] = (
     ("conId", ""),
     ("symbol", "ES"),
     ("secType", "FUT"),
-    ("lastTradeDateOrContractMonth", "YYYYMMDD"),
+    ("lastTradeDateOrContractMonth", ""),
     ("strike", "0"),
     ("right", "?"),
     ("multiplier", "50"),
     ("exchange", "CME"),
     ("currency", "USD"),
-    ("localSymbol", "ESU6"),
+    ("localSymbol", ""),
     ("tradingClass", "ES"),
     ("action", ""),
     ("totalQuantity", ""),
@@ -166,7 +176,7 @@ COMPLETED_ORDER: tuple[tuple[str, str], ...] = (
     ("auxPrice", ""),
     ("tif", ""),
     ("ocaGroup", ""),
-    ("account", "DU…"),
+    ("account", ""),
     ("openClose", ""),
     ("origin", "0"),
     ("orderRef", ""),
@@ -241,7 +251,7 @@ COMPLETED_ORDER: tuple[tuple[str, str], ...] = (
     ("imbalanceOnly", "0"),
     ("routeMarketableToBbo", "0"),
     ("parentPermId", "9223372036854775807"),
-    ("completedTime", "YYYYMMDD HH:MM:SS <tz>"),
+    ("completedTime", ""),
     ("completedStatus", ""),
     ("minTradeQty", ""),
     ("minCompeteSize", ""),
@@ -251,18 +261,29 @@ COMPLETED_ORDER: tuple[tuple[str, str], ...] = (
 )
 
 
-def fields(table: tuple[tuple[str, str], ...], version: int, values: dict[str, str]) -> list[str]:
+def open_order_fields(version: int, values: Mapping[str, str]) -> list[str]:
+    """One openOrder. See `_fields`."""
+    return _fields(OPEN_ORDER, OPEN_ORDER_SINCE, version, values)
+
+
+def completed_order_fields(version: int, values: Mapping[str, str]) -> list[str]:
+    """One completedOrder. See `_fields`."""
+    return _fields(COMPLETED_ORDER, COMPLETED_ORDER_SINCE, version, values)
+
+
+def _fields(
+    table: tuple[tuple[str, str], ...], since: Mapping[str, int], version: int, values: Mapping[str, str]
+) -> list[str]:
     """One frame: defaults, with `values` in place of them.
 
     Raises:
         KeyError: a value for a field the table does not have.
     """
-    names = {name for name, _ in table}
-    unknown = values.keys() - names
+    unknown = values.keys() - {name for name, _ in table}
     if unknown:
         raise KeyError(f"no such field: {', '.join(sorted(unknown))}")
     return [
         values.get(name, default)
         for name, default in table
-        if name != FA_PROFILE or version < FA_PROFILE_GONE
+        if version >= since.get(name, 0) and (name != FA_PROFILE or version < FA_PROFILE_GONE)
     ]
