@@ -227,7 +227,6 @@ def test_the_record_and_the_volatility_reach_the_size(
     assert said in decision.detail
 
 
-@pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize("held", [0, 1, -1])
 def test_after_an_execution_of_somebody_else_s_all_that_is_ours_is_closed(held: int) -> None:
     """Also when flat by then, and whatever the bar is like: what is left of the bracket would open a position."""
@@ -239,6 +238,7 @@ def test_after_an_execution_of_somebody_else_s_all_that_is_ours_is_closed(held: 
     assert found.target.net_contracts == 0
 
 
+@pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize(
     ("at", "opened", "changes", "reason"),
     [
