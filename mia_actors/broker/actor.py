@@ -3,6 +3,8 @@
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
@@ -20,6 +22,7 @@ from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, TransientError
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import BrokerSnapshot, Fill, OrderReport, OrderSpec, Permit
+from mia_actors.core.ownership import owned
 from mia_actors.core.session import SessionInfo
 from mia_actors.core.units import Contract
 from mia_actors.store.market_journal import MarketJournal
@@ -36,6 +39,7 @@ CONNECT_BACKOFF_MAX_S = 1.0
 ORDER_ID_BLOCK = 100
 """Order numbers are put aside in blocks, so that the order path commits nothing."""
 RECEIVED_KEPT = 128
+LATEST_NS = (1 << 63) - 1
 KEEPER_STOP_WITHIN_S = 5.0
 
 
@@ -63,6 +67,11 @@ class BrokerSettings(BaseModel):
         gt=0,
         le=3600,
         description="Seconds without a bar in an open market that end a connection.",
+    )
+    adopt_foreign_executions: bool = Field(
+        default=False,
+        description="Count what others trade on the account as this system's own, and close it; "
+        "false: leave it alone.",
     )
     reconnects_max: int = Field(
         default=10, ge=0, le=1000, description="Connections lost within the period before this child crashes."
@@ -176,8 +185,9 @@ class Broker:
         return self._bar_closed(bar)
 
     def fills_until(self, time_ns: int) -> tuple[Fill, ...]:
-        """Executions with an event time up to then."""
-        return self._market().fills(-1, time_ns)
+        """This system's executions with an event time up to then; see `core.ownership`."""
+        adopt = self._settings.adopt_foreign_executions
+        return owned(self._market().fills(-1, time_ns), adopt=adopt)
 
     # Orders.
 
@@ -215,11 +225,11 @@ class Broker:
         return self._ready().cancel(order_refs)
 
     def snapshot(self) -> BrokerSnapshot:
-        """See `OrderDesk.snapshot`; executions in it are journaled."""
+        """See `OrderDesk.snapshot`; executions in it are journaled, and this system's are told."""
         found = self._ready().snapshot()
         for fill in found.fills:
             self._market().add_fill(fill)
-        return found
+        return replace(found, fills=self.fills_until(LATEST_NS))
 
     def last_order_written_monotonic_ns(self) -> int:
         """When the bytes of the last group were handed to the kernel; 0 before the first."""
@@ -365,14 +375,28 @@ class Broker:
 
     def _bar_closed(self, bar: Bar) -> BarClosed:
         journal = self._market()
+        self._hear_of_others()
         before = journal.base_bars(None, bar.start_ns, limit=1)
         previous = before[-1] if before else None
         return BarClosed(
             bar=bar,
             previous_start_ns=previous.start_ns if previous else None,
-            fills=journal.fills(previous.end_ns if previous else -1, bar.end_ns),
+            fills=self._fills_between(previous.end_ns if previous else -1, bar.end_ns),
             received_monotonic_ns=self._received_ns.get(bar.end_ns, self._monotonic_ns()),
         )
+
+    def _hear_of_others(self) -> None:
+        """Executions of others come only when they are asked for; a session that is lost reads them anew."""
+        session = self._living()
+        if session is not None:
+            with suppress(BrokerDisconnected):
+                for fill in session.executions_of_others():
+                    self._market().add_fill(fill)
+
+    def _fills_between(self, after_ns: int, until_ns: int) -> tuple[Fill, ...]:
+        if not self._market().fills(after_ns, until_ns):
+            return ()
+        return tuple(fill for fill in self.fills_until(until_ns) if fill.event_time_ns > after_ns)
 
     def _monotonic_ns(self) -> int:
         return round(self._context.clock.monotonic_s() * NS_PER_S)

@@ -341,6 +341,21 @@ class IbSession:
             self._ask("commissions", self._commissions, limit_s=limit_s)
         return self._word.fills()
 
+    def executions_of_others(self) -> tuple[Fill, ...]:
+        """Executions of the contract, asked for where the streamed position is not explained by those heard.
+
+        Those of other clients are streamed to nobody but the master client; none where everything is explained.
+        """
+        if self._word.agreed_position() is not None:
+            return ()
+
+        async def request(ib: Any) -> None:
+            async with self._lists:
+                await ib.reqExecutionsAsync()
+
+        self._ask("executions", request)
+        return self.fills()
+
     def position_contracts(self) -> int:
         """Position in the chosen contract, freshly asked."""
         return self._ask("positions", self._position)

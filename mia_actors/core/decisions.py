@@ -43,6 +43,7 @@ class Reason(StrEnum):
     HOLDING_TIME_OVER = "holding_time_over"
     SESSION_ENDING = "session_ending"
     DRAINING = "draining"
+    TRADED_BY_OTHERS = "traded_by_others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,8 @@ class CycleInputs:
     equity_usd: Decimal
     day_pnl_usd: Decimal
     draining: bool
+    traded_by_others: bool
+    """Somebody else's execution changed this system's position within the bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,11 @@ class DecisionCore:
 
     def propose(self, inputs: CycleInputs) -> Decision | Candidate:
         """The decision, or a candidate for `conclude` once the ensemble has voted."""
+        if inputs.traded_by_others:  # also when flat: what is left of the bracket would open a position
+            said = (
+                f"an execution that is not ours left {inputs.position_contracts:+d}: what is ours is closed"
+            )
+            return self._exit(inputs, Reason.TRADED_BY_OTHERS, said)
         integrity = check_bar(self._product, inputs.bar, inputs.previous_bar)
         if integrity.blocks:
             return self._no(inputs, Reason.DATA_INTEGRITY, "; ".join(integrity.critical))

@@ -17,6 +17,7 @@ from mia_actors.core.features import EnsembleVector, EnsembleVote, TimeframeFeat
 from mia_actors.core.ids import cycle_id
 from mia_actors.core.market import FEATURE_TIMEFRAMES, Bar, Timeframe, timeframes_closed_by
 from mia_actors.core.orders import Fill
+from mia_actors.core.ownership import is_own
 from mia_actors.core.trade_date import trade_date
 from mia_actors.core.tradebook import TradeBook
 from mia_actors.core.units import Product
@@ -183,6 +184,7 @@ class CycleEngine:
             equity_usd=self._starting_equity_usd + total,
             day_pnl_usd=total - self._day_start_usd,
             draining=self._draining,
+            traded_by_others=any(not is_own(fill.order_ref) for fill in closed.fills),
         )
 
     def _act(self, decision: Decision, held_contracts: int) -> Decision:

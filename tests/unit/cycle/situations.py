@@ -157,6 +157,7 @@ def cycle_inputs(
         equity_usd=Decimal(25_000),
         day_pnl_usd=Decimal(0),
         draining=False,
+        traded_by_others=False,
     )
     return replace(whole, **changes)
 

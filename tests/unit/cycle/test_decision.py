@@ -227,6 +227,17 @@ def test_the_record_and_the_volatility_reach_the_size(
     assert said in decision.detail
 
 
+@pytest.mark.parametrize("held", [0, 1, -1])
+def test_after_an_execution_of_somebody_else_s_all_that_is_ours_is_closed(held: int) -> None:
+    """Also when flat by then, and whatever the bar is like: what is left of the bracket would open a position."""
+    odd_bar = replace(bar_ending(new_york_ns("2013-10-08T10:00")), low_ticks=6601)
+    found = _core().propose(cycle_inputs(traded_by_others=True, position_contracts=held, bar=odd_bar))
+    assert isinstance(found, Decision)
+    assert (found.outcome, found.reason) == (Outcome.EXITED, Reason.TRADED_BY_OTHERS)
+    assert found.target is not None
+    assert found.target.net_contracts == 0
+
+
 @pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize(
     ("at", "opened", "changes", "reason"),
