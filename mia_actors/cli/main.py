@@ -25,6 +25,7 @@ ALL = (
     "bench_idle",
     "bench_machine",
     "bench_mttr",
+    "bench_throughput",
     "chaos_command",
     "check_command",
     "doctor_command",
