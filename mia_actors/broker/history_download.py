@@ -148,7 +148,7 @@ class HistoryDownload:
         missing = [chunk for chunk in self._chunks if not self._parts.has(chunk.name)]
         kept = len(self._chunks) - len(missing)
         self._done = kept
-        self._bars = sum(self._parts.rows(one.name) for one in self._chunks if one not in missing)
+        self._bars = sum(self._parts.rows(chunk.name) for chunk in set(self._chunks).difference(missing))
         if missing:
             try:
                 self._begin()
@@ -163,13 +163,13 @@ class HistoryDownload:
             contract = self._source.connect()
         except BrokerDisconnected as error:
             raise BrokerDisconnected(f"{error}; {NOT_THERE}") from error
-        self._parts.describe(con_id=str(contract.con_id), expiry=contract.expiry)
         now_ns = self._source.now_ns()
         if self._wanted.end_ns > now_ns:
             raise ConfigError(
                 f"--to {self._wanted.last_day}: this trade date ends at {iso_utc(self._wanted.end_ns)} and the "
                 f"broker's clock says {iso_utc(now_ns)}; only whole days are downloaded: give an earlier one"
             )
+        self._parts.describe(con_id=str(contract.con_id), expiry=contract.expiry)
         for line in self._parts.requests():
             stamp, _, request = line.partition(" ")
             age_s = (self._clock.now_ns() - int(stamp)) / NS_PER_S if stamp.isdigit() else -1.0

@@ -2,7 +2,7 @@
 
 IB's rules for bars of 30 seconds or less, each kept with a margin because requests do not arrive as they were sent:
 no identical request within 15 s, fewer than six for one contract within 2 s, at most sixty within 10 min. For longer
-bars IB only slows down whom it finds too quick, so the third rule holds there from its first complaint on.
+bars IB only slows down whom it finds too quick: the second rule is kept, the others from its first complaint on.
 Fifty requests may be open at once; a download has one.
 """
 
@@ -29,7 +29,7 @@ class Pacer:
     """Remembers what was sent to one contract and tells how long to wait."""
 
     def __init__(self, *, is_strict: bool, rules: PacingRules | None = None) -> None:
-        """`is_strict`: the limit on requests in ten minutes holds from the beginning."""
+        """`is_strict`: all rules hold from the beginning."""
         self._rules = rules or PacingRules()
         self._is_strict = is_strict
         self._sent: deque[tuple[float, str]] = deque()
@@ -41,9 +41,9 @@ class Pacer:
         rules = self._rules
         self._forget(now_s)
         until_s = [self._quiet_until_s]
-        until_s += [sent_s + rules.identical_s for sent_s, name in self._sent if name == request]
         until_s += self._free_at_s(rules.burst_max, rules.burst_s)
         if self._is_strict:
+            until_s += [sent_s + rules.identical_s for sent_s, name in self._sent if name == request]
             until_s += self._free_at_s(rules.window_max, rules.window_s)
         return max(0.0, max(until_s) - now_s)
 

@@ -22,6 +22,7 @@ from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import MONTH_CODES, Contract, product
 from mia_actors.exchange.contract_names import contract_of, contract_of_month
 from mia_actors.store.tape_parts import TapeParts, folder_of, tape_name
+from mia_actors.telemetry.logs import configure_logging
 
 history_app = typer.Typer(help="Bars of the past from a broker.", no_args_is_help=True)
 app.add_typer(history_app, name="history")
@@ -89,6 +90,7 @@ def download(
             TapeParts.held(out, description_of(wanted, name)) as parts,
             HistoryView(messages, clock, name) as view,
         ):
+            configure_logging(directory=parts.folder, process="download")
             try:
                 report = HistoryDownload(
                     wanted,

@@ -7,9 +7,8 @@ parts of different tapes are never mixed; the same parts make the same bytes.
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +23,7 @@ SUFFIXES = (".parquet", ".pq")
 METADATA_KEY = b"mia.history"
 DESCRIPTION = "tape.json"
 REQUESTS = "requests.log"
+OWN_FILES = ("*.parquet", "*.new", DESCRIPTION, REQUESTS, "*.log")
 ROW_GROUP = 1 << 16
 SCHEMA = pa.schema(
     [
@@ -86,7 +86,7 @@ class TapeParts:
             parts._check()
             yield parts
         finally:
-            parts._leave_nothing_empty()
+            parts._leave_nothing_idle()
             os.close(handle)
 
     def finished(self) -> Description | None:
@@ -167,8 +167,11 @@ class TapeParts:
         return said
 
     def clear(self) -> None:
-        """Removes the parts."""
-        shutil.rmtree(self.folder)
+        """Removes the parts and their folder, unless somebody else has put something there."""
+        for path in (found for pattern in OWN_FILES for found in self.folder.glob(pattern)):
+            path.unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _read(self, name: str, read: Any) -> Any:
         path = self._part(name)
@@ -195,9 +198,11 @@ class TapeParts:
                 f"{what} ({there}; asked for: {asked}); remove it, or name another file with --out"
             )
 
-    def _leave_nothing_empty(self) -> None:
-        if self.folder.exists() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+    def _leave_nothing_idle(self) -> None:
+        """Without a part and a description there is nothing to go on with."""
+        has_begun = (self.folder / DESCRIPTION).exists() or any(self.folder.glob("*.parquet"))
+        if self.folder.exists() and not has_begun:
+            self.clear()
 
 
 def folder_of(output: Path) -> Path:

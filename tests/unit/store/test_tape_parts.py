@@ -101,6 +101,14 @@ def test_a_file_that_is_there_is_never_overwritten(output: Path) -> None:
         parts.finished()
 
 
+def test_what_somebody_else_put_beside_the_parts_stays(output: Path) -> None:
+    with TapeParts.held(output, WHAT) as parts:
+        (parts.folder / "notes.txt").write_text("mine", encoding="utf-8")
+        parts.write("a", rows(1))
+        parts.finish(parts.table("a"))
+    assert [path.name for path in folder_of(output).iterdir()] == ["notes.txt"]
+
+
 def test_a_damaged_part_is_named(output: Path) -> None:
     with TapeParts.held(output, WHAT) as parts:
         (parts.folder / "a.parquet").write_bytes(b"PAR1 no more")
