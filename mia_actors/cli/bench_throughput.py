@@ -23,7 +23,15 @@ from mia_actors.cli.app import (
     print_json,
 )
 from mia_actors.cli.bench_command import bench_app, machine, ratio, tell
-from mia_actors.cli.bench_throughput_contenders import Contender, Figures, Ours, Script, stopped
+from mia_actors.cli.bench_throughput_contenders import (
+    US_PER_S,
+    Contender,
+    Figures,
+    Heard,
+    Ours,
+    Script,
+    stopped,
+)
 from mia_actors.cli.config import load_config
 from mia_actors.cli.summary import Percentiles, percentiles
 from mia_actors.core.clock import Clock, SystemClock
@@ -41,6 +49,8 @@ BARS_MAX = 3800
 WARM_UP_BARS = 60
 """Not counted: what is done for the first time is done in them."""
 ROUNDS_MAX = 5
+BURSTS = 2
+"""In each round."""
 PAUSE_S = 0.04
 """After each call: three messages in two pauses stay below TWS's limit of fifty in a second."""
 SETTLE_S = 0.05
@@ -171,20 +181,19 @@ def _turn(contender: Contender, market: Market, bars: int, orders: int, clock: C
     contender.expect(WARM_UP_BARS)
     market.burst(WARM_UP_BARS, clock)
     contender.received()
-    contender.expect(bars)
-    market.burst(bars, clock)
-    seconds, cpu_s = contender.received()
-    figures.live_s, figures.live_cpu_s = figures.live_s + seconds, figures.live_cpu_s + cpu_s
-    contender.expect(bars)
+    burst = bars // BURSTS
+    for _ in range(BURSTS):
+        contender.expect(burst)
+        market.burst(burst, clock)
+        figures.live.add(burst - 1, *contender.received())
 
-    def fill() -> None:
-        market.burst(bars, clock)
-        clock.sleep_s(SETTLE_S)
+        def fill() -> None:
+            market.burst(burst, clock)
+            clock.sleep_s(SETTLE_S)
 
-    stopped(contender.pid, fill)
-    seconds, cpu_s = contender.received()
-    figures.backlog_s, figures.backlog_cpu_s = figures.backlog_s + seconds, figures.backlog_cpu_s + cpu_s
-    figures.messages += bars - 1
+        contender.expect(burst)
+        stopped(contender.pid, fill)
+        figures.backlog.add(burst - 1, *contender.received())
     contender.orders(orders, PAUSE_S)
     contender.end()
 
@@ -221,10 +230,12 @@ def _document(
         "ray_round_trip_ms": asdict(hop) | {"calls": len(ray_ms), "pause_ms": PAUSE_S * 1000},
         "gateway": {"messages_per_s": round(market.shown / market.seconds) if market.seconds else 0},
         "ratio": {
-            "time_per_message": ratio(mine.live_s, theirs.live_s),
-            "time_per_message_backlog": ratio(mine.backlog_s, theirs.backlog_s),
+            "time_per_message": _ratios(mine.live.us, theirs.live.us, None)["p50"],
+            "time_per_message_backlog": _ratios(mine.backlog.us, theirs.backlog.us, None)["p50"],
             "place": _ratios(mine.place_ms, theirs.place_ms, None),
             "cancel": _ratios(mine.cancel_ms, theirs.cancel_ms, None),
+            "place_inside": _ratios(ours.inside_ms["place"], theirs.place_ms, None),
+            "cancel_inside": _ratios(ours.inside_ms["cancel"], theirs.cancel_ms, None),
             "place_less_ray_round_trip": _ratios(mine.place_ms, theirs.place_ms, hop),
             "cancel_less_ray_round_trip": _ratios(mine.cancel_ms, theirs.cancel_ms, hop),
         },
@@ -234,14 +245,22 @@ def _document(
 
 def _figures(figures: Figures) -> dict[str, Any]:
     return {
-        "messages": figures.messages,
-        "messages_per_s": round(figures.messages / figures.live_s) if figures.live_s else 0,
-        "cpu_us_per_message": round(figures.live_cpu_s / max(1, figures.messages) * 1e6, 1),
-        "backlog_messages_per_s": round(figures.messages / figures.backlog_s) if figures.backlog_s else 0,
-        "backlog_cpu_us_per_message": round(figures.backlog_cpu_s / max(1, figures.messages) * 1e6, 1),
+        "messages": figures.live.messages + figures.backlog.messages,
+        "bursts": len(figures.live.us),
+        **_heard("", figures.live),
+        **_heard("backlog_", figures.backlog),
         "place_ms": asdict(percentiles(figures.place_ms)),
         "cancel_ms": asdict(percentiles(figures.cancel_ms)),
         "orders": len(figures.place_ms),
+    }
+
+
+def _heard(name: str, heard: Heard) -> dict[str, float]:
+    """Of the burst in the middle."""
+    middle_us = percentiles(heard.us).p50
+    return {
+        f"{name}messages_per_s": round(US_PER_S / middle_us) if middle_us else 0,
+        f"{name}cpu_us_per_message": round(percentiles(heard.cpu_us).p50, 1),
     }
 
 

@@ -30,20 +30,35 @@ PERMIT_S = 10.0
 PERMIT_EPOCH = 1
 ASK_WITHIN_S = 90.0
 UP_WITHIN_S = 120.0
+LOOK_EVERY_S = 0.05
+CALM_S = 1.0
 FAR_TICKS = 4000
 STOP_BELOW_TICKS = 40
 MS_PER_S = 1000.0
+US_PER_S = 1e6
+
+
+@dataclass(slots=True)
+class Heard:
+    """Bars in bursts: microseconds for a message, of each burst."""
+
+    messages: int = 0
+    us: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    def add(self, messages: int, seconds: float, cpu_s: float) -> None:
+        """One more burst; `messages` are those after the first, from which on time was taken."""
+        self.messages += messages
+        self.us.append(seconds / messages * US_PER_S)
+        self.cpu_us.append(cpu_s / messages * US_PER_S)
 
 
 @dataclass(slots=True)
 class Figures:
     """What one contender did."""
 
-    messages: int = 0
-    live_s: float = 0.0
-    live_cpu_s: float = 0.0
-    backlog_s: float = 0.0
-    backlog_cpu_s: float = 0.0
+    live: Heard = field(default_factory=Heard)
+    backlog: Heard = field(default_factory=Heard)
     place_ms: list[float] = field(default_factory=list)
     cancel_ms: list[float] = field(default_factory=list)
 
@@ -86,6 +101,7 @@ class Ours:
         self.figures = Figures()
         self.inside_ms: dict[str, list[float]] = {"place": [], "cancel": []}
         self._clock = clock
+        self._spares = pool.hosts
         self._instrument = ""
         self._price_ticks = 0
         self._decided_ns = 0
@@ -135,6 +151,18 @@ class Ours:
             self._call(ReleaseChildCall(supervisor_id=TREE, child_id=CHILD))
             self._is_up = True
         self._instrument = self._ref.ask("contract", timeout_s=ASK_WITHIN_S).instrument
+        self._wait_calm()
+
+    def _wait_calm(self) -> None:
+        """Spare processes that are being started would take what is measured away."""
+        deadline_s = self._clock.monotonic_s() + UP_WITHIN_S
+        while (
+            (now := self._system.tree()).hosts_coming or len(now.spares) < self._spares or now.standby is None
+        ):
+            if self._clock.monotonic_s() > deadline_s:
+                raise TransientError(f"the tree is not at rest after {UP_WITHIN_S:g} s")
+            self._clock.sleep_s(LOOK_EVERY_S)
+        self._clock.sleep_s(CALM_S)
 
     def expect(self, count: int) -> None:
         """See `Contender`."""

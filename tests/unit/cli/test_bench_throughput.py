@@ -1,6 +1,5 @@
 """What `mia bench throughput` makes of its figures."""
 
-import pytest
 from typer.testing import CliRunner
 
 from mia_actors.cli.app import app
@@ -8,21 +7,15 @@ from mia_actors.cli.bench_throughput import _figures, _ratios
 from mia_actors.cli.bench_throughput_contenders import Figures
 from mia_actors.cli.summary import percentiles
 
-HEARD = Figures(
-    messages=1000,
-    live_s=0.1,
-    live_cpu_s=0.02,
-    backlog_s=0.05,
-    backlog_cpu_s=0.02,
-    place_ms=[5.0],
-    cancel_ms=[4.0],
-)
 
-
-def test_rates_are_messages_by_time_and_costs_time_by_message() -> None:
-    found = _figures(HEARD)
+def test_rates_are_those_of_the_burst_in_the_middle() -> None:
+    figures = Figures(place_ms=[5.0], cancel_ms=[4.0])
+    for seconds in (0.1, 0.1, 7.0):
+        figures.live.add(1000, seconds, 0.02)
+        figures.backlog.add(1000, seconds / 2, 0.02)
+    found = _figures(figures)
     assert (found["messages_per_s"], found["backlog_messages_per_s"]) == (10_000, 20_000)
-    assert found["cpu_us_per_message"] == pytest.approx(20.0)
+    assert (found["cpu_us_per_message"], found["messages"], found["bursts"]) == (20.0, 6000, 3)
     assert (found["place_ms"]["p50"], found["orders"]) == (5.0, 1)
 
 
