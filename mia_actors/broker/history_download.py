@@ -65,7 +65,7 @@ class Activity(StrEnum):
     """What a download is at."""
 
     ASKING = "asking"
-    PACING = "waiting for the broker's pacing"
+    PACING = "pacing"
     RECONNECTING = "reconnecting"
 
 

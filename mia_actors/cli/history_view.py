@@ -24,7 +24,7 @@ class HistoryView:
         self._activity = Activity.ASKING
         self._bar = ProgressBar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=40),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -67,4 +67,5 @@ def _doing(progress: Progress) -> str:
     bars = f"{progress.bars:,} bars"
     if progress.activity is Activity.ASKING:
         return f"{bars}, {progress.detail}"
-    return f"{bars}, {progress.activity.value} ({progress.detail}), {progress.wait_s:.0f} s"
+    wait = f"{bars}, {progress.activity.value} {progress.wait_s:.0f} s"
+    return wait if progress.activity is Activity.PACING else f"{wait}: {progress.detail}"
