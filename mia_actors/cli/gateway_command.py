@@ -50,6 +50,12 @@ def gateway(
         Path | None,
         typer.Option("--journal", help="File of all that happens; one that exists is gone on from."),
     ] = None,
+    fill_share: Annotated[
+        float | None,
+        typer.Option(
+            "--fill-share", help="An order gets at most this share of a bar's volume: partial fills."
+        ),
+    ] = None,
     fault_script: Annotated[
         Path | None,
         typer.Option("--fault-script", help="YAML file of faults and their moments, see docs/faults.md."),
@@ -74,6 +80,7 @@ def gateway(
             *choice.gateway_arguments(),
             *("--pace", pace),
             *([] if pace == "lockstep" else ["--autostart"]),
+            *([] if fill_share is None else ["--fill-share", str(fill_share)]),
             "--detach",
         ]
         if fault_script is None:

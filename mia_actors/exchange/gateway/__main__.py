@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Never
 
@@ -23,6 +24,7 @@ from mia_actors.exchange.gateway.faults import load_script
 from mia_actors.exchange.gateway.journal import GatewayJournal
 from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
 from mia_actors.exchange.gateway.server import Gateway
+from mia_actors.exchange.orders import Costs
 from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 from mia_actors.telemetry.logs import configure_logging
 
@@ -83,6 +85,16 @@ def _pace(text: str) -> float | None:
     return pace
 
 
+def _share(text: str) -> Decimal:
+    try:
+        share = Decimal(text)
+    except InvalidOperation:
+        share = Decimal("nan")
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: more than 0, at most 1")
+    return share
+
+
 def _roles(text: str) -> frozenset[Role]:
     try:
         return frozenset(Role(name) for name in text.split(",") if name)
@@ -106,6 +118,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=_pace, default="lockstep")
     parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
+    parser.add_argument(
+        "--fill-share", type=_share, help="an order gets at most this share of a bar's volume"
+    )
     parser.add_argument("--fault-script", type=Path, help="YAML file of faults, see docs/faults.md")
     parser.add_argument("--autostart", action="store_true")
     parser.add_argument("--detach", action="store_true", help="go on when standard input ends")
@@ -128,6 +143,7 @@ def _market(arguments: argparse.Namespace) -> tuple[SimulatedMarket, Tape]:
         tape,
         lockstep_roles=arguments.lockstep_roles if arguments.pace is None else frozenset(),
         bars_max=arguments.cycles,
+        costs=Costs(fill_share_max=arguments.fill_share),
     )
     return market, tape
 

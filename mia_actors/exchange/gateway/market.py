@@ -134,16 +134,24 @@ MarketChange = (
 class SimulatedMarket:
     """One tape, one account, every client's orders, and how far each role has acknowledged."""
 
-    def __init__(self, tape: Tape, *, lockstep_roles: frozenset[Role], bars_max: int | None) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        *,
+        lockstep_roles: frozenset[Role],
+        bars_max: int | None,
+        costs: Costs | None = None,
+    ) -> None:
         """`lockstep_roles` are waited for; none of them where the market has a pace of its own."""
         self.bars: Sequence[Bar] = tape.bars[:bars_max]
         """Base bars of the session."""
         self.contract = tape.contract
         self.product = product(tape.contract.symbol)
+        self.costs = costs or Costs()
         self.exchange = SimulatedExchange(
             contract=tape.contract,
             product=self.product,
-            costs=Costs(),
+            costs=self.costs,
             account=AccountTerms(),
             start_ns=self.bars[0].start_ns,
         )
