@@ -5,10 +5,18 @@ from collections.abc import Callable
 import pytest
 from ib_insync import RequestError
 
+from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
+from mia_actors.core.clock import NS_PER_S, SystemClock
+from mia_actors.core.errors import PacingExceeded
+from mia_actors.core.market import Timeframe
+from mia_actors.core.session import BrokerMode, Connection
+from mia_actors.core.units import ES
 from tests.gateway.raw_client import RawClient
-from tests.gateway.tws_market import Client, Market
+from tests.gateway.tws_market import HOST, TRADER, WAIT_S, Client, Market
 
 pytestmark = pytest.mark.gateway
+LIMITS = SessionLimits(connect_timeout_s=WAIT_S, request_timeout_s=WAIT_S, ack_timeout_s=WAIT_S)
+CLOCK = SystemClock()
 TIME = b"\0\0\0\x0549\x001\x00"
 
 
@@ -35,6 +43,30 @@ def test_identical_history_within_seconds_is_a_violation_even_of_a_new_connectio
             await again.ib.reqHistoricalDataAsync(market.contract, "", "1 D", "1 min", "TRADES", useRTH=False)
 
     market.play(scenario())
+
+
+def test_our_own_session_tells_a_pacing_violation_by_its_name(open_market: Callable[..., Market]) -> None:
+    """Two sessions within seconds, as after a cut; minutes are not limited."""
+    market = open_market("--pacing")
+    for number in range(2):
+        session = IbSession(
+            Connection(host=HOST, port=market.gateway.tws_port, client_id=TRADER, mode=BrokerMode.SIM),
+            ES,
+            limits=LIMITS,
+            events=SessionEvents(on_bar=lambda _: None, on_fill=lambda _: None, on_disconnect=lambda: None),
+            monotonic_ns=lambda: round(CLOCK.monotonic_s() * NS_PER_S),
+        )
+        try:
+            session.connect()
+            session.choose_contract(month=None, roll_days=8)
+            assert session.history(Timeframe.M1, "1 D")
+            if number == 0:
+                session.history(Timeframe.S5, "60 S")
+            else:
+                with pytest.raises(PacingExceeded, match="pacing violation"):
+                    session.history(Timeframe.S5, "60 S")
+        finally:
+            session.close()
 
 
 def test_third_message_above_the_rate_ends_the_connection_and_no_other(
