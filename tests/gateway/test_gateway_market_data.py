@@ -112,23 +112,6 @@ def test_warm_up_history_is_there_before_the_market_starts(market: Market) -> No
     market.play(scenario())
 
 
-def test_history_that_is_not_simulated_is_refused_with_321(market: Market) -> None:
-    async def scenario() -> None:
-        client = await market.client()
-        for size, what, keep in (
-            ("1 min", "TRADES", True),
-            ("2 mins", "TRADES", False),
-            ("1 min", "BID", False),
-        ):
-            with pytest.raises(RequestError) as refused:
-                await client.ib.reqHistoricalDataAsync(
-                    market.contract, "", "1 D", size, what, useRTH=False, keepUpToDate=keep
-                )
-            assert refused.value.code == 321
-
-    market.play(scenario())
-
-
 def test_ticks_follow_the_bars(market: Market) -> None:
     async def scenario() -> None:
         client = await market.client()
