@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check bench docs install dev clean
+.PHONY: run test check bench docs install dev clients clean
 
 run: $(VENV)/.installed  ## trade one synthetic session with the simulated gateway
 	$(BIN)/mia run $(ARGS)
@@ -21,6 +21,19 @@ check: $(VENV)/.installed-dev  ## lint, types, import layers
 
 bench: $(VENV)/.installed  ## latency of a cycle, beside its floor
 	$(BIN)/mia bench cycle $(ARGS)
+
+CLIENTS := .venv-clients
+clients: $(CLIENTS)/.installed  ## environments of the foreign API clients that the tests hold against the gateway
+
+$(CLIENTS)/.installed: $(wildcard tests/clients/constraints-*.txt)
+	@echo "installing foreign API clients into $(CLIENTS), for tests only (about 150 MB, once)"
+	@$(call client,ib_async,ib_async)
+	@$(call client,ibapi,nautilus-ibapi protobuf)
+	@$(call client,ibapi-9.81,ibapi)
+	@touch $@
+
+client = $(PYTHON) -m venv $(CLIENTS)/$(1) && $(CLIENTS)/$(1)/bin/python -m pip install --quiet \
+	--disable-pip-version-check --constraint tests/clients/constraints-$(1).txt $(2)
 
 docs: $(VENV)/.installed  ## regenerate what the docs show of the code
 	$(BIN)/mia schema > docs/supervision.schema.json
@@ -43,4 +56,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mia_actors.broker.base_bars import BaseBars
 from mia_actors.broker.halt_fence import HaltFence
+from mia_actors.broker.liveness import LivenessLimits
 from mia_actors.broker.messages import BarClosed
 from mia_actors.broker.order_gate import OrderGate
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
@@ -53,6 +54,15 @@ class BrokerSettings(BaseModel):
     ack_timeout_s: float = Field(
         default=10.0, gt=0, le=120, description="Seconds for an order's first answer."
     )
+    heartbeat_s: float = Field(
+        default=10.0, gt=0, le=300, description="Seconds between heartbeats, and for the answer to one."
+    )
+    stale_after_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Seconds without a bar in an open market that end a connection.",
+    )
     reconnects_max: int = Field(
         default=10, ge=0, le=1000, description="Connections lost within the period before this child crashes."
     )
@@ -66,6 +76,7 @@ class BrokerSettings(BaseModel):
             connect_timeout_s=self.connect_timeout_s,
             request_timeout_s=self.request_timeout_s,
             ack_timeout_s=self.ack_timeout_s,
+            liveness=LivenessLimits(heartbeat_s=self.heartbeat_s, stale_after_s=self.stale_after_s),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TypeVar
 
 from mia_actors.broker.loop_thread import Watched
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
@@ -11,6 +12,8 @@ from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderTerms
 from mia_actors.core.session import Connection
 from mia_actors.core.units import Contract, Product
+
+Begun = TypeVar("Begun")
 
 BACKFILL = "1800 S"
 BACKOFF_MIN_S = 0.02
@@ -118,7 +121,27 @@ class GuardianSession:
 def connected(
     make: Callable[[], GuardianSession], *, within_s: float, clock: Clock, stop: Callable[[], bool]
 ) -> tuple[GuardianSession, Contract]:
-    """A connected session, by as many attempts as fit into the time: a dead predecessor's id frees soon.
+    """See `begun`: a connected session and its contract."""
+    return begun(
+        make,
+        lambda session, contract: (session, contract),
+        within_s=within_s,
+        clock=clock,
+        stop=stop,
+    )
+
+
+def begun(
+    make: Callable[[], GuardianSession],
+    begin: Callable[[GuardianSession, Contract], Begun],
+    *,
+    within_s: float,
+    clock: Clock,
+    stop: Callable[[], bool],
+) -> Begun:
+    """What `begin` makes of a connected session, by as many whole attempts as fit into the time.
+
+    A dead predecessor's client id frees soon; a connection lost while `begin` reads is an attempt that failed.
 
     Raises:
         BrokerDisconnected: the last attempt's reason.
@@ -128,9 +151,13 @@ def connected(
     while True:
         session = make()
         try:
-            return session, session.connect()
+            return begin(session, session.connect())
         except BrokerDisconnected:
+            session.close()
             if clock.monotonic_s() + backoff_s > deadline_s or stop():
                 raise
             clock.sleep_s(backoff_s)
             backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
+        except BaseException:
+            session.close()
+            raise

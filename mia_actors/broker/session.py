@@ -11,7 +11,7 @@ otherwise than the gateway itself put it.
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from mia_actors.broker.codes import Code, Effect, error_of, is_empty_history
 from mia_actors.broker.connecting import open_ib
 from mia_actors.broker.contracts import front_contract
 from mia_actors.broker.fact_word import FactWord
+from mia_actors.broker.liveness import Liveness, LivenessLimits
 from mia_actors.broker.loop_thread import LoopThread, Watched
 from mia_actors.broker.order_entry import OrderEntry
 from mia_actors.broker.wire import IbFuture, RequestError
@@ -62,6 +63,7 @@ class SessionLimits:
     """For commissions of known executions, which may come after the end of their list."""
     suspended_max_s: float = 60.0
     """Connectivity lost (code 1100) for longer than this ends the session."""
+    liveness: LivenessLimits = field(default_factory=LivenessLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +118,20 @@ class IbSession:
             client_id=connection.client_id,
             facts=self._facts,
             events=WordEvents(
-                on_bar=events.on_bar,
+                on_bar=self._on_bar,
                 on_fill=events.on_fill,
                 on_notice=self._on_notice,
                 on_failure=self._end,
             ),
         )
+        self._liveness = Liveness(
+            limits.liveness, ask_time_ns=self._time_ns, monotonic_ns=monotonic_ns, on_dead=self._end
+        )
         self._entry = OrderEntry(self, self._word, ack_timeout_s=limits.ack_timeout_s)
         self._thread = LoopThread(f"ib-{connection.client_id}", watched)
         self._state = threading.Lock()
         self._lists = asyncio.Lock()
+        self._clock = asyncio.Lock()
         self._ib: Any = None
         self._suspended = ""
         self._farm_down = False
@@ -187,6 +193,7 @@ class IbSession:
         self._events.on_disconnect()
 
     def _drop(self) -> None:
+        self._liveness.end()
         ib, self._ib = self._ib, None
         if ib is not None:
             ib.client.disconnect()
@@ -194,6 +201,10 @@ class IbSession:
     def _named(self, reason: str) -> str:
         connection = self._connection
         return f"{connection.host}:{connection.port}, client id {connection.client_id}: {reason}"
+
+    def _on_bar(self, bar: Bar) -> None:
+        self._liveness.heard(bar.end_ns)
+        self._events.on_bar(bar)
 
     def _on_notice(self, request_id: int, code: int, row: Code, text: str) -> None:
         self._log.info("broker.notice_received", code=code, meaning=row.meaning, text=text)
@@ -245,6 +256,7 @@ class IbSession:
 
         async def subscribe(ib: Any) -> None:
             self._bars_request = ib.reqRealTimeBars(self._ib_contract, 5, "TRADES", useRTH=False).reqId
+            await self._liveness.begin()
 
         self._ask("bars", subscribe)
         if self._facts is not None:
@@ -307,7 +319,14 @@ class IbSession:
 
     def broker_time_ns(self) -> int:
         """The gateway's clock, whole seconds."""
-        return time_ns_of(self._ask("current time", lambda ib: ib.reqCurrentTimeAsync()))
+        return self._ask("current time", lambda _: self._time_ns())
+
+    async def _time_ns(self) -> int:
+        ib = self._ib
+        if ib is None:
+            raise ConnectionError("not connected")
+        async with self._clock:  # the library has one slot for it
+            return time_ns_of(await ib.reqCurrentTimeAsync())
 
     def net_liquidation_usd(self) -> Decimal:
         """Equity by the account updates of the connect.

@@ -154,7 +154,7 @@ def _trade(document: SystemConfig, config: Path, state: Path, tape: str, bare: B
         config=document,
         config_dir=config.absolute().parent,
         mode=BrokerMode.SIM,
-        tape_arguments=("--tape", tape, "--history-days", "10"),
+        gateway_arguments=("--tape", tape, "--history-days", "10"),
         contract_month=None,
         pace="lockstep",
         address="local",

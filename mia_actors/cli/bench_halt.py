@@ -175,7 +175,7 @@ def _session(
         config=document,
         config_dir=config.absolute().parent,
         mode=BrokerMode.SIM,
-        tape_arguments=("--tape", str(tape), "--lockstep-roles", ",".join(ROLES)),
+        gateway_arguments=("--tape", str(tape), "--lockstep-roles", ",".join(ROLES)),
         contract_month=None,
         pace="lockstep",
         address="local",

@@ -72,7 +72,7 @@ def bench_idle(
                 config=load_config(config),
                 config_dir=config.absolute().parent,
                 mode=BrokerMode.SIM,
-                tape_arguments=("--tape", "synthetic", "--cycles", str(CYCLES)),
+                gateway_arguments=("--tape", "synthetic", "--cycles", str(CYCLES)),
                 contract_month=None,
                 pace="lockstep",
                 address="local",

@@ -89,7 +89,7 @@ def chaos(
                 config=tree,
                 config_dir=config.absolute().parent,
                 mode=BrokerMode.SIM,
-                tape_arguments=choice.gateway_arguments(),
+                gateway_arguments=choice.gateway_arguments(),
                 contract_month=contract,
                 pace="lockstep",
                 address="local",

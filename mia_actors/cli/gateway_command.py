@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -17,6 +18,9 @@ from mia_actors.cli.app import (
     guarded,
 )
 from mia_actors.cli.tapes import tape_choice
+from mia_actors.exchange.gateway.fault_hands import EXIT_RESTART
+from mia_actors.exchange.gateway.faults import load_script
+from mia_actors.exchange.gateway.process import Listening
 
 GATEWAY_MODULE = "mia_actors.exchange.gateway"
 
@@ -46,6 +50,20 @@ def gateway(
         Path | None,
         typer.Option("--journal", help="File of all that happens; one that exists is gone on from."),
     ] = None,
+    fault_script: Annotated[
+        Path | None,
+        typer.Option("--fault-script", help="YAML file of faults and their moments, see docs/faults.md."),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Refuse orders and order lists, as TWS with Read-Only API.")
+    ] = False,
+    no_market_data: Annotated[
+        bool,
+        typer.Option("--no-market-data", help="Refuse market data, as an account without subscriptions."),
+    ] = False,
+    pacing: Annotated[
+        bool, typer.Option("--pacing", help="Hold clients to TWS's limits to the pace of requests.")
+    ] = False,
 ) -> None:
     """Serve a tape in the TWS wire protocol on loopback until Ctrl-C.
 
@@ -64,16 +82,43 @@ def gateway(
         )
         arguments = [
             *choice.gateway_arguments(),
-            *("--port", str(port), "--control-port", str(control_port), "--pace", pace),
+            *("--pace", pace),
             *([] if pace == "lockstep" else ["--autostart"]),
-            *([] if journal is None else ["--journal", str(journal)]),
+            *(["--read-only"] if read_only else []),
+            *(["--no-market-data"] if no_market_data else []),
+            *(["--pacing"] if pacing else []),
             "--detach",
         ]
-        process = subprocess.Popen([sys.executable, "-m", GATEWAY_MODULE, *arguments])  # noqa: S603 - our own module
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.wait()
-            return ExitCode.DONE
+        if fault_script is None:
+            ports = ("--port", str(port), "--control-port", str(control_port))
+            return _serve([*arguments, *ports, *([] if journal is None else ["--journal", str(journal)])])
+        load_script(fault_script)  # what is wrong with it is said before anything is started
+        with TemporaryDirectory(prefix="mia-gateway-") as folder:
+            kept = journal or Path(folder) / "gateway.journal"
+            arguments += ["--fault-script", str(fault_script), "--journal", str(kept)]
+            return _serve_again_and_again(arguments, Listening.open(port, control_port))
 
     guarded(command)
+
+
+def _serve(arguments: list[str], handles: tuple[int, ...] = ()) -> int:
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", GATEWAY_MODULE, *arguments], pass_fds=handles
+    )
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        return ExitCode.DONE
+
+
+def _serve_again_and_again(arguments: list[str], listening: Listening) -> int:
+    """One gateway, and the next one on the same ports each time its fault script ends it."""
+    handles = (listening.tws.fileno(), listening.control.fileno())
+    try:
+        while True:
+            code = _serve([*arguments, "--listening", ",".join(map(str, handles))], handles)
+            if code != EXIT_RESTART:
+                return code
+    finally:
+        listening.close()

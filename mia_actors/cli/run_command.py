@@ -2,6 +2,7 @@
 
 import re
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,6 +34,7 @@ from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.ids import RandomIds
 from mia_actors.core.session import BrokerMode
+from mia_actors.exchange.gateway.faults import load_script
 from mia_actors.telemetry.logs import configure_logging
 
 PACE = re.compile(r"^(lockstep|[1-9][0-9]{0,3}x)$")
@@ -69,6 +71,12 @@ def run(
             "--live-account", help="Second switch of --broker live: the account in the file, again."
         ),
     ] = None,
+    fault_script: Annotated[
+        Path | None,
+        typer.Option(
+            "--fault-script", help="Faults of the simulated gateway and their moments, see docs/faults.md."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,
 ) -> None:
@@ -81,10 +89,12 @@ def run(
         document = load_config(config)
         if pace is not None and not PACE.match(pace):
             raise ConfigError(f"--pace {pace!r}: allowed: lockstep, or a multiple of real time such as 60x")
-        if broker is not BrokerMode.SIM and (tape or day or start or end or cycles):
+        if broker is not BrokerMode.SIM and (tape or day or start or end or cycles or fault_script):
             raise ConfigError(
-                f"--broker {broker.value} trades the market as it comes; tape options go with sim"
+                f"--broker {broker.value} trades the market as it comes; tape options and faults go with sim"
             )
+        if fault_script is not None:
+            load_script(fault_script)
         choice = tape_choice(
             source=tape or document.session.tape,
             day=day,
@@ -99,7 +109,10 @@ def run(
             config=document,
             config_dir=config.absolute().parent,
             mode=broker,
-            tape_arguments=choice.gateway_arguments(),
+            gateway_arguments=(
+                *choice.gateway_arguments(),
+                *(() if fault_script is None else ("--fault-script", str(fault_script.absolute()))),
+            ),
             contract_month=contract,
             pace=pace or document.session.pace,
             address=address,

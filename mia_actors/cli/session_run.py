@@ -75,8 +75,8 @@ class RunRequest:
     config: SystemConfig
     config_dir: Path
     mode: BrokerMode
-    tape_arguments: tuple[str, ...]
-    """Arguments of the simulated gateway that choose the tape."""
+    gateway_arguments: tuple[str, ...]
+    """Arguments of the simulated gateway: its tape, its faults."""
     contract_month: str | None
     pace: str
     address: str
@@ -287,7 +287,7 @@ class SessionRun:
             restarts_max=section.gateway_restarts_max, period_s=section.gateway_restart_period_s
         )
         arguments = (
-            *request.tape_arguments,
+            *request.gateway_arguments,
             *("--pace", request.pace, "--log-directory", str(self._state.path / LOGS)),
             *("--master-client-id", str(request.config.connections["guardian"].client_id)),
         )

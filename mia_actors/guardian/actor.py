@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
-from mia_actors.broker.guardian_desk import GuardianSession, connected
+from mia_actors.broker.guardian_desk import GuardianSession, begun
 from mia_actors.broker.market_gate import market_gate
 from mia_actors.broker.session import SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S
@@ -23,6 +23,7 @@ from mia_actors.core.orders import Fill, Permit
 from mia_actors.core.permit_gate import PermitRefusal
 from mia_actors.core.ports import MarketGate
 from mia_actors.core.session import SessionInfo
+from mia_actors.core.units import Contract
 from mia_actors.guardian.core import Assessment, GuardianCore, TradingState
 from mia_actors.guardian.gathering import Gathering, profit_usd
 from mia_actors.guardian.halt_file import WHO as HALT_FILE_WHO
@@ -47,7 +48,10 @@ REQUEST_STATES = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """The broker connection is gone."""
+    """A broker connection is gone."""
+
+    attempt: int
+    """Which one, counted from 1."""
 
 
 Event = Bar | Fill | Fact | Cut
@@ -79,6 +83,7 @@ class Guardian:
         self._watch: Watch | None = None
         self._office: PermitOffice | None = None
         self._session: GuardianSession | None = None
+        self._attempt = 0
         self._heartbeat_at_s = 0.0
         self._looked_at_s = 0.0
 
@@ -156,7 +161,8 @@ class Guardian:
             except queue.Empty:
                 event = None
             if isinstance(event, Cut):
-                self._reopen()
+                if event.attempt == self._attempt:
+                    self._reopen()
             elif isinstance(event, Fill):
                 self._ready()[0].add_fills([event])
             elif isinstance(event, Bar):
@@ -258,12 +264,15 @@ class Guardian:
 
     def _open(self, latch: Latch) -> None:
         """Connects and folds everything known; the newest bar is judged first of all."""
-        session, contract = connected(
+        begun(
             self._new_session,
+            lambda session, contract: self._begin(latch, session, contract),
             within_s=self._settings.connect_within_s,
             clock=self._context.clock,
             stop=self._while_away,
         )
+
+    def _begin(self, latch: Latch, session: GuardianSession, contract: Contract) -> None:
         self._gathering.line_up(latch)
         scope = self._gathering.scope(session.account())
         memory = remembered(latch.fact(memory_fact(scope)))
@@ -306,6 +315,8 @@ class Guardian:
 
     def _new_session(self) -> GuardianSession:
         settings = self._settings
+        self._attempt += 1
+        attempt = self._attempt
         return GuardianSession(
             self._info.connection(settings.connection),
             self._info.product,
@@ -321,7 +332,7 @@ class Guardian:
             events=SessionEvents(
                 on_bar=self._events.put,
                 on_fill=self._events.put,
-                on_disconnect=lambda: self._events.put(Cut()),
+                on_disconnect=lambda: self._events.put(Cut(attempt=attempt)),
                 on_fact=self._hear,
                 arrival_ns=self._gathering.now_ns,
             ),

@@ -1,124 +1,43 @@
 """The broker actor against the simulated gateway: the real client library over loopback, in lockstep."""
 
-import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mia_actors.broker.actor import Broker, BrokerSettings
-from mia_actors.broker.market_gate import LockstepGate
+from mia_actors.broker.actor import Broker
 from mia_actors.broker.messages import BarClosed
 from mia_actors.core.clock import NS_PER_S, SystemClock
 from mia_actors.core.errors import BrokerDisconnected, OrderRejected, PermitStale
-from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.market import Bar
 from mia_actors.core.orders import (
     OrderReport,
     OrderSpec,
     OrderState,
     OrderType,
-    Permit,
     Purpose,
     Side,
     order_ref,
 )
-from mia_actors.core.session import BrokerMode, Connection, SessionInfo
-from mia_actors.exchange.gateway.control_client import ControlClient
-from mia_actors.exchange.gateway.process import GatewayProcess
 from mia_actors.exchange.tape import TapeSelection, load_tape
 from mia_actors.guardian.core import TradingState
-from mia_actors.guardian.latch import Latch
 from mia_actors.store.market_journal import MarketJournal
-from mia_actors.supervision.activity import Activity
+from tests.gateway.broker_market import (
+    BARS,
+    FOREVER_NS,
+    HISTORY_DAYS,
+    NEAR_TICKS,
+    SMALL_NS,
+    SOURCE,
+    WAIT_S,
+    Market,
+    bracket,
+    next_bar,
+    permit,
+)
 
 pytestmark = pytest.mark.gateway
-BARS = 6
-HISTORY_DAYS = 2
-SOURCE = "synthetic:7"
-NEAR_TICKS = 10_000
-"""Near the first prices of that tape."""
-WAIT_S = 10.0
-FOREVER_NS = 1 << 62
-SMALL_NS = Timeframe.S5.ns
-
-
-class FakeContext:
-    """What a child is given, without a tree around it."""
-
-    def __init__(self, session: SessionInfo, incarnation: int) -> None:
-        self.child_id = "broker"
-        self.incarnation = incarnation
-        self.session = session
-        self.clock = SystemClock()
-        self.crashed: BaseException | None = None
-        self.crash_seen = threading.Event()
-        activity = Activity(self.clock)
-        self.loop, self.progress = activity.doing, activity.progress
-
-    def armed(self) -> None:
-        """Nobody waits for it here."""
-
-    def crash(self, error: BaseException) -> None:
-        """The process would end here."""
-        self.crashed = error
-        self.crash_seen.set()
-
-
-class Market:
-    """A gateway, its two acknowledging roles, and any number of broker incarnations on one journal."""
-
-    def __init__(self, folder: Path) -> None:
-        arguments = ("--tape", SOURCE, "--cycles", str(BARS), "--history-days", str(HISTORY_DAYS))
-        self.gateway = GatewayProcess.start(arguments)
-        self.control = ControlClient("127.0.0.1", self.gateway.control_port)
-        self.guardian = LockstepGate("127.0.0.1", self.gateway.control_port, "guardian")
-        self.cycle = LockstepGate("127.0.0.1", self.gateway.control_port, "cycle")
-        connection = Connection(
-            host="127.0.0.1", port=self.gateway.tws_port, client_id=11, mode=BrokerMode.SIM
-        )
-        self.info = SessionInfo(
-            session_id="test",
-            state_dir=str(folder),
-            session_dir=str(folder),
-            symbol="ES",
-            contract_month=None,
-            base_timeframe=Timeframe.M1,
-            lockstep=True,
-            control_host="127.0.0.1",
-            control_port=self.gateway.control_port,
-            connections=(("trading", connection),),
-        )
-        self.latch = Latch.open(folder)
-        self.brokers: list[Broker] = []
-        self.contexts: list[FakeContext] = []
-
-    @property
-    def first_start_ns(self) -> int:
-        return int(self.gateway.hello["first_bar_start_ns"])
-
-    def broker(self, **settings: Any) -> Broker:
-        context = FakeContext(self.info, len(self.brokers) + 1)
-        given = {"history_days": HISTORY_DAYS, "connect_within_s": WAIT_S} | settings
-        broker = Broker(BrokerSettings(**given), context)  # type: ignore[arg-type]
-        broker.start()
-        self.brokers.append(broker)
-        self.contexts.append(context)
-        return broker
-
-    def show(self, bars: int) -> None:
-        """Acknowledges as the guardian so that `bars` 5-second bars have been shown in all."""
-        self.guardian.acknowledge(self.first_start_ns + (bars - 1) * SMALL_NS)
-
-    def close(self) -> None:
-        for broker in self.brokers:
-            broker.stop()
-        self.control.close()
-        self.guardian.close()
-        self.cycle.close()
-        self.gateway.stop()
-        self.latch.close()
 
 
 @pytest.fixture
@@ -128,19 +47,13 @@ def market(tmp_path: Path) -> Iterator[Market]:
     found.close()
 
 
-def _next(broker: Broker, after: Bar | None) -> BarClosed:
-    closed = broker.next_bar(after.start_ns if after else None, WAIT_S)
-    assert closed is not None, "no bar in time"
-    return closed
-
-
 def _run_to_end(market: Market, broker: Broker, last: Bar | None = None) -> list[BarClosed]:
     """Every bar after `last`, acknowledged by both roles as they come."""
     market.guardian.acknowledge(FOREVER_NS)
     found: list[BarClosed] = []
     finished = last is not None and market.cycle.acknowledge(last.end_ns)
     while not finished:
-        closed = _next(broker, last)
+        closed = next_bar(broker, last)
         found.append(closed)
         last = closed.bar
         finished = market.cycle.acknowledge(closed.bar.end_ns)
@@ -150,31 +63,6 @@ def _run_to_end(market: Market, broker: Broker, last: Bar | None = None) -> list
 def _tape_bars() -> tuple[Bar, ...]:
     tape = load_tape(TapeSelection(source=SOURCE, history_days=HISTORY_DAYS))
     return tape.bars[:BARS]
-
-
-def _bracket(market: Market, decided_at_ns: int, price_ticks: int, *, quantity: int = 1) -> list[OrderSpec]:
-    instrument = str(market.gateway.hello["contract"])
-
-    def leg(purpose: Purpose, order_type: OrderType, **more: Any) -> OrderSpec:
-        return OrderSpec(
-            order_ref=order_ref("MIA", instrument, decided_at_ns, purpose),
-            instrument=instrument,
-            side=Side.BUY if purpose is Purpose.ENTRY else Side.SELL,
-            quantity=quantity,
-            order_type=order_type,
-            purpose=purpose,
-            decided_at_ns=decided_at_ns,
-            parent_ref=None
-            if purpose is Purpose.ENTRY
-            else order_ref("MIA", instrument, decided_at_ns, Purpose.ENTRY),
-            **more,
-        )
-
-    return [
-        leg(Purpose.ENTRY, OrderType.MARKET),
-        leg(Purpose.STOP, OrderType.STOP, stop_ticks=price_ticks - 400),
-        leg(Purpose.TARGET, OrderType.LIMIT, limit_ticks=price_ticks + 400),
-    ]
 
 
 def _exit(market: Market, decided_at_ns: int, *, quantity: int = 1, side: Side = Side.SELL) -> OrderSpec:
@@ -187,17 +75,6 @@ def _exit(market: Market, decided_at_ns: int, *, quantity: int = 1, side: Side =
         order_type=OrderType.MARKET,
         purpose=Purpose.EXIT,
         decided_at_ns=decided_at_ns,
-    )
-
-
-def _permit(*, epoch: int = 1, ttl_s: float = 60.0, limit: int = 1, incarnation: int = 1) -> Permit:
-    return Permit(
-        epoch=epoch,
-        executor_incarnation=incarnation,
-        as_of_ns=0,
-        granted_monotonic_ns=round(SystemClock().monotonic_s() * NS_PER_S),
-        expires_monotonic_ns=round((SystemClock().monotonic_s() + ttl_s) * NS_PER_S),
-        position_contracts_max=limit,
     )
 
 
@@ -243,7 +120,7 @@ def test_a_broker_killed_in_mid_minute_leaves_no_gap_and_no_repeat(market: Marke
     last: Bar | None = None
     if shown > 12:
         market.show(12)
-        last = _next(first, None).bar
+        last = next_bar(first, None).bar
         market.cycle.acknowledge(last.end_ns)
     market.show(shown)
     first._stopping = True  # a dead process does not reconnect
@@ -279,15 +156,15 @@ def test_a_bracket_is_acknowledged_filled_and_reported_with_its_bar(market: Mark
     broker = market.broker()
     market.control.start()
     market.show(12)
-    first = _next(broker, None).bar
-    group = _bracket(market, first.end_ns, first.close_ticks)
-    reports = broker.place(group, _permit())
+    first = next_bar(broker, None).bar
+    group = bracket(market, first.end_ns, first.close_ticks)
+    reports = broker.place(group, permit())
     assert _states(reports) == [OrderState.WORKING] * 3
     assert broker.last_order_written_monotonic_ns() > 0
     assert broker.order_written_after_bar_ns() > 0
     market.guardian.acknowledge(FOREVER_NS)
     market.cycle.acknowledge(first.end_ns)
-    second = _next(broker, first)
+    second = next_bar(broker, first)
     (fill,) = second.fills
     assert (fill.order_ref, fill.side, fill.quantity) == (group[0].order_ref, Side.BUY, 1)
     assert fill.event_time_ns == first.end_ns + SMALL_NS
@@ -305,9 +182,9 @@ def test_a_bracket_is_acknowledged_filled_and_reported_with_its_bar(market: Mark
 def test_a_group_the_broker_has_is_not_sent_again(market: Market) -> None:
     """Neither by the same connection, nor after a reconnect, nor with a permit that has run out since."""
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
-    first = broker.place(group, _permit())
-    assert broker.place(group, _permit(ttl_s=-1)) == first
+    group = bracket(market, market.first_start_ns, NEAR_TICKS)
+    first = broker.place(group, permit())
+    assert broker.place(group, permit(ttl_s=-1)) == first
     broker.stop()
     successor = market.broker()
     assert [one.perm_id for one in successor.place(group, None)] == [one.perm_id for one in first]
@@ -316,23 +193,23 @@ def test_a_group_the_broker_has_is_not_sent_again(market: Market) -> None:
 
 def test_order_numbers_go_on_above_those_of_a_dead_predecessor(market: Market) -> None:
     broker = market.broker()
-    broker.place(_bracket(market, market.first_start_ns, NEAR_TICKS), _permit(limit=5))
+    broker.place(bracket(market, market.first_start_ns, NEAR_TICKS), permit(limit=5))
     broker.stop()
     with MarketJournal.open_readonly(market.info.path("market.db")) as journal:
         mark = journal.order_id_high_water()
     successor = market.broker()
-    later = _bracket(market, market.first_start_ns + NS_PER_S, NEAR_TICKS)
-    successor.place(later, _permit(limit=5))
+    later = bracket(market, market.first_start_ns + NS_PER_S, NEAR_TICKS)
+    successor.place(later, permit(limit=5))
     session = successor._session
     assert session is not None
     numbers = session._word.cancellable([spec.order_ref for spec in later])
     assert min(numbers) > mark > 0
 
 
-def test_cancelling_the_entry_ends_the_whole_bracket(market: Market) -> None:
+def test_cancelling_the_entry_ends_the_wholebracket(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
-    broker.place(group, _permit())
+    group = bracket(market, market.first_start_ns, NEAR_TICKS)
+    broker.place(group, permit())
     reports = broker.cancel([spec.order_ref for spec in group])
     assert _states(reports) == [OrderState.CANCELLED] * 3
     assert broker.snapshot().position_contracts == 0
@@ -340,8 +217,8 @@ def test_cancelling_the_entry_ends_the_whole_bracket(market: Market) -> None:
 
 def test_a_successor_cancels_what_its_predecessor_placed(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
-    broker.place(group, _permit())
+    group = bracket(market, market.first_start_ns, NEAR_TICKS)
+    broker.place(group, permit())
     broker.stop()
     reports = market.broker().cancel([group[0].order_ref])
     assert _states(reports) == [OrderState.CANCELLED]
@@ -349,8 +226,8 @@ def test_a_successor_cancels_what_its_predecessor_placed(market: Market) -> None
 
 def test_cancelling_what_has_filled_reports_the_fill(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
-    broker.place(group, _permit())
+    group = bracket(market, market.first_start_ns, NEAR_TICKS)
+    broker.place(group, permit())
     market.control.start()
     market.show(2)
     _wait_for_position(market, broker, 1)
@@ -362,11 +239,11 @@ def test_the_snapshot_after_a_reconnect_is_the_one_before(market: Market) -> Non
     broker = market.broker()
     market.control.start()
     market.show(12)
-    first = _next(broker, None).bar
-    broker.place(_bracket(market, first.end_ns, first.close_ticks), _permit())
+    first = next_bar(broker, None).bar
+    broker.place(bracket(market, first.end_ns, first.close_ticks), permit())
     market.guardian.acknowledge(FOREVER_NS)
     market.cycle.acknowledge(first.end_ns)
-    _next(broker, first)
+    next_bar(broker, first)
     before = broker.snapshot()
     broker.stop()
     after = market.broker().snapshot()
@@ -379,21 +256,21 @@ def test_the_snapshot_after_a_reconnect_is_the_one_before(market: Market) -> Non
 
 def test_an_entry_beyond_the_account_s_margin_is_rejected_with_the_broker_s_reason(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, NEAR_TICKS, quantity=50)
+    group = bracket(market, market.first_start_ns, NEAR_TICKS, quantity=50)
     with pytest.raises(OrderRejected, match="margin"):
-        broker.place(group, _permit(limit=50))
+        broker.place(group, permit(limit=50))
     assert {one.state for one in broker.snapshot().orders} == {OrderState.REJECTED}
 
 
 def test_an_entry_without_a_permit_never_reaches_the_broker(market: Market) -> None:
     broker = market.broker()
-    group = _bracket(market, market.first_start_ns, NEAR_TICKS)
+    group = bracket(market, market.first_start_ns, NEAR_TICKS)
     with pytest.raises(OrderRejected, match="permit_missing"):
         broker.place(group, None)
     with pytest.raises(PermitStale, match="permit_expired"):
-        broker.place(group, _permit(ttl_s=-1))
+        broker.place(group, permit(ttl_s=-1))
     with pytest.raises(OrderRejected, match="position_limit"):
-        broker.place(group, _permit(limit=0))
+        broker.place(group, permit(limit=0))
     assert broker.snapshot().orders == ()
 
 
@@ -401,20 +278,20 @@ def test_a_permit_of_before_a_halt_is_void_the_moment_the_halt_is_latched(market
     """Nobody tells the broker actor: it looks. What reduces the position is not asked."""
     broker = market.broker()
     market.control.start()
-    permit = _permit(epoch=market.latch.epoch())
-    broker.place(_bracket(market, market.first_start_ns, NEAR_TICKS), permit)
+    lease = permit(epoch=market.latch.epoch())
+    broker.place(bracket(market, market.first_start_ns, NEAR_TICKS), lease)
     market.show(2)
     market.latch.lower(TradingState.HALTED, reason="enough", who="test", at_ns=0)
     later_ns = market.first_start_ns + SMALL_NS
     with pytest.raises(PermitStale, match="permit_fenced"):
-        broker.place(_bracket(market, later_ns, NEAR_TICKS), _permit(epoch=permit.epoch, limit=2))
+        broker.place(bracket(market, later_ns, NEAR_TICKS), permit(epoch=lease.epoch, limit=2))
     broker.place([_exit(market, later_ns)], None)
     assert len(market.control.orders()) == 4
 
 
 def test_an_exit_needs_no_permit_but_may_only_reduce(market: Market) -> None:
     broker = market.broker()
-    broker.place(_bracket(market, market.first_start_ns, NEAR_TICKS), _permit())
+    broker.place(bracket(market, market.first_start_ns, NEAR_TICKS), permit())
     market.control.start()
     market.show(2)
     _wait_for_position(market, broker, 1)

@@ -17,8 +17,11 @@ from typing import Never
 
 from mia_actors.core.clock import SystemClock, time_ns_of
 from mia_actors.core.errors import ConfigError
+from mia_actors.exchange.gateway import trading_hours
+from mia_actors.exchange.gateway.access import AccessTerms
 from mia_actors.exchange.gateway.client import ApiClient
 from mia_actors.exchange.gateway.control import serve_control
+from mia_actors.exchange.gateway.faults import load_script
 from mia_actors.exchange.gateway.journal import GatewayJournal
 from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
 from mia_actors.exchange.gateway.server import Gateway
@@ -105,6 +108,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=_pace, default="lockstep")
     parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
+    parser.add_argument("--fault-script", type=Path, help="YAML file of faults, see docs/faults.md")
+    parser.add_argument("--read-only", action="store_true", help="as TWS with Read-Only API ticked")
+    parser.add_argument("--no-market-data", action="store_true", help="as an account without subscriptions")
+    parser.add_argument("--pacing", action="store_true", help="TWS's limits to the pace of requests hold")
     parser.add_argument("--autostart", action="store_true")
     parser.add_argument("--detach", action="store_true", help="go on when standard input ends")
     parser.add_argument("--log-directory", type=Path)
@@ -169,7 +176,9 @@ async def _serve(
     )
     if arguments.autostart or market.started:
         gateway.start()
+    warming = loop.run_in_executor(None, trading_hours.warm)
     await ended.wait()
+    await warming
     server.close()
     control.close()
 
@@ -216,6 +225,12 @@ def main() -> int:
                 pace=arguments.pace,
                 master_client_id=arguments.master_client_id,
                 record=record,
+                faults=load_script(arguments.fault_script) if arguments.fault_script else (),
+                access=AccessTerms(
+                    is_read_only=arguments.read_only,
+                    has_market_data=not arguments.no_market_data,
+                    is_paced=arguments.pacing,
+                ),
             )
             asyncio.run(_serve(gateway, market, tape, arguments))
     except ConfigError as error:

@@ -13,6 +13,8 @@ from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar
 from mia_actors.exchange.gateway import order_frames
 from mia_actors.exchange.gateway.account_requests import AccountRequests
+from mia_actors.exchange.gateway.contract_requests import ContractRequests
+from mia_actors.exchange.gateway.depth_requests import DepthRequests
 from mia_actors.exchange.gateway.dialect import VERSION_MAX, VERSION_MIN, Dialect
 from mia_actors.exchange.gateway.family import Handler, Peer, RequestFamily
 from mia_actors.exchange.gateway.framing import Field, FrameReader, MalformedFrame, frame, split
@@ -20,13 +22,14 @@ from mia_actors.exchange.gateway.history_requests import HistoryRequests
 from mia_actors.exchange.gateway.market_requests import MarketRequests
 from mia_actors.exchange.gateway.order_lists import OrderLists
 from mia_actors.exchange.gateway.order_requests import OrderRequests
+from mia_actors.exchange.gateway.pacing import MESSAGES_PER_S_MAX, VIOLATIONS_MAX
 from mia_actors.exchange.gateway.refusals import Refused
+from mia_actors.exchange.gateway.tick_requests import TickRequests
 from mia_actors.exchange.orders import ExchangeOrder, Execution
 
 if TYPE_CHECKING:
     from mia_actors.exchange.gateway.server import Gateway
 
-MESSAGES_PER_S_MAX = 50
 START_API = 71
 LIVE = -1
 """Request id of what nobody asked for."""
@@ -43,7 +46,10 @@ NOTICES = (
 class Requests:
     """Every family of requests of one client."""
 
+    contract: ContractRequests
     market: MarketRequests
+    ticks: TickRequests
+    depth: DepthRequests
     history: HistoryRequests
     account: AccountRequests
     lists: OrderLists
@@ -53,9 +59,13 @@ class Requests:
     def of(cls, gateway: "Gateway", peer: Peer) -> Self:
         """Families that nothing was asked of yet."""
         lists = OrderLists(gateway, peer)
+        history = HistoryRequests(gateway, peer)
         return cls(
+            contract=ContractRequests(gateway, peer),
             market=MarketRequests(gateway, peer),
-            history=HistoryRequests(gateway, peer),
+            ticks=TickRequests(gateway, peer, history),
+            depth=DepthRequests(gateway, peer),
+            history=history,
             account=AccountRequests(gateway, peer),
             lists=lists,
             orders=OrderRequests(gateway, peer, lists),
@@ -64,7 +74,16 @@ class Requests:
     @property
     def families(self) -> tuple[RequestFamily, ...]:
         """All of them, in the order they are told what happens."""
-        return (self.account, self.market, self.history, self.lists, self.orders)
+        return (
+            self.account,
+            self.contract,
+            self.market,
+            self.ticks,
+            self.depth,
+            self.history,
+            self.lists,
+            self.orders,
+        )
 
     def handlers(self) -> dict[int, Handler]:
         """By message number."""
@@ -83,7 +102,14 @@ class ApiClient(asyncio.Protocol):
         self._out: list[bytes] = []
         self._recent: deque[float] = deque()
         self._requests: Requests | None = None
+        self._after: list[list[Field]] = []
+        self._violations = 0
+        self._is_sealed = False
         self.client_id: int | None = None
+        self.is_black_hole = False
+        """Takes everything, answers nothing."""
+        self.is_held = False
+        """What is sent waits."""
         self._handlers: Mapping[int, Handler] = {START_API: self._start}
 
     # --- the connection ---
@@ -91,11 +117,17 @@ class ApiClient(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket was accepted."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._gateway.faults.is_down:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Works off whole frames; bytes that are none end the connection, not the server."""
+        if self.is_black_hole:
+            return
         try:
             for payload in self._reader.feed(data):
+                if self._is_sealed:
+                    return
                 self._receive(payload)
         except MalformedFrame as error:
             self._gateway.note_malformed(str(error))
@@ -117,6 +149,7 @@ class ApiClient(asyncio.Protocol):
     def abort(self) -> None:
         """Resets the connection: what is queued here and what the client sent but was not read is lost."""
         self._out.clear()
+        self._is_sealed = True
         if self._transport is None:
             return
         peer = self._transport.get_extra_info("socket")
@@ -124,12 +157,41 @@ class ApiClient(asyncio.Protocol):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
+    def end_sending(self) -> None:
+        """Closes our direction after what is queued was sent; the client is still heard."""
+        self.flush()
+        self._is_sealed = True
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def release(self) -> None:
+        """Nothing waits any more."""
+        self.is_held = False
+        self.flush()
+
     def send(self, fields: Sequence[Field]) -> None:
         """Queues a frame; `flush` writes all that is queued at once."""
-        self._out.append(frame(fields))
+        if self._is_sealed or self.is_black_hole:
+            return
+        if self._gateway.faults.watches_sending:
+            self._out += self._gateway.faults.sending(self, fields)
+        else:
+            self._out.append(frame(fields))
+
+    def send_last(self, data: bytes) -> None:
+        """Queues bytes and nothing after them; the connection ends when they are sent."""
+        self._out.append(data)
+        self._is_sealed = True
+        asyncio.get_running_loop().call_soon(self.close)
+
+    def after_this(self, fields: list[Field]) -> None:
+        """Queues a frame behind the answer to the message that is being worked off."""
+        self._after.append(fields)
 
     def flush(self) -> None:
         """Writes what is queued."""
+        if self.is_held:
+            return
         if self._out and self._transport is not None:
             self._transport.write(b"".join(self._out))
         self._out.clear()
@@ -165,6 +227,11 @@ class ApiClient(asyncio.Protocol):
         for family in self._admitted().families:
             family.bar_shown(bar)
 
+    def forget_streams(self) -> None:
+        """Its market data ends without a word."""
+        for family in self._admitted().families:
+            family.forget_streams()
+
     @property
     def streams_bars(self) -> bool:
         """Whether this client is told of 5-second bars."""
@@ -182,10 +249,16 @@ class ApiClient(asyncio.Protocol):
             self._greet(payload)
             return
         fields = split(payload)
-        self._pace()
+        if not self._is_in_pace():
+            return
         try:
             number = int(fields[0])
-            self._handler(number)(fields)
+            self._gateway.access.admit(number, fields)
+            handler = self._handler(number)
+            if self._gateway.faults.received(self, number, fields):
+                handler(fields)
+            while self._after:
+                self.send(self._after.pop(0))
         except Refused as refused:
             self.send(self.dialect.error(refused.request_id, refused.code, refused.text))
         except (ValueError, IndexError, KeyError, ArithmeticError) as error:
@@ -216,13 +289,22 @@ class ApiClient(asyncio.Protocol):
         )
         self.send([version, gateway.clock_text()])
 
-    def _pace(self) -> None:
+    def _is_in_pace(self) -> bool:
+        """Tells of each message above the rate; where the limits hold, drops it, and the client with the third."""
         now_s = self._gateway.monotonic_s()
         self._recent.append(now_s)
         while self._recent[0] < now_s - 1:
             self._recent.popleft()
-        if len(self._recent) > MESSAGES_PER_S_MAX:
-            self.send(self.dialect.error(-1, 100, "Max rate of messages per second has been exceeded"))
+        if len(self._recent) <= MESSAGES_PER_S_MAX:
+            return True
+        self.send(self.dialect.error(-1, 100, "Max rate of messages per second has been exceeded"))
+        if not self._gateway.access.is_paced:
+            return True
+        self._violations += 1
+        if self._violations >= VIOLATIONS_MAX:
+            self.end_sending()
+            self.close()
+        return False
 
     def _start(self, fields: list[str]) -> None:
         wanted = int(fields[2])

@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from mia_actors.core.errors import ConfigError
+from mia_actors.exchange.gateway.faults import Fault
 from mia_actors.exchange.gateway.market import Role
 from mia_actors.exchange.gateway.server import Gateway
 
@@ -34,7 +36,7 @@ def _answer(gateway: Gateway, line: bytes) -> dict[str, object]:
         operation = OPERATIONS.get(request["op"])
         if operation is not None:
             return {"ok": True, **operation(gateway, request)}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}
     return {"ok": False, "error": f"op {request['op']!r}; allowed: {', '.join(sorted(OPERATIONS))}"}
 
@@ -53,6 +55,11 @@ def _stop(gateway: Gateway, _request: Request) -> Answer:
     return {}
 
 
+def _fault(gateway: Gateway, request: Request) -> Answer:
+    gateway.faults.arm(Fault.model_validate(request["fault"]))
+    return {}
+
+
 def _close_market(gateway: Gateway, request: Request) -> Answer:
     gateway.close_market(str(request["reason"]))
     return {}
@@ -62,6 +69,7 @@ OPERATIONS: dict[str, Callable[[Gateway, Request], Answer]] = {
     "ack": _ack,
     "close_market": _close_market,
     "cancels": lambda gateway, request: {"cancels": gateway.cancels.after(int(request["after"]))},
+    "fault": _fault,
     "drop": lambda gateway, request: {"dropped": gateway.drop(int(request["client_id"]))},
     "orders": lambda gateway, _: {"orders": gateway.orders()},
     "start": _start,

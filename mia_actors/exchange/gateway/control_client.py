@@ -56,6 +56,14 @@ class ControlClient:
         """Resets a client's connection; false when it has none now. Never repeated by itself."""
         return bool(self._line.ask({"op": "drop", "client_id": client_id}, repeat=False)["dropped"])
 
+    def fault(self, **fault: object) -> None:
+        """One more fault, in the keys of a fault script. Never repeated by itself.
+
+        Raises:
+            TransientError: the gateway refuses it.
+        """
+        self._line.ask({"op": "fault", "fault": fault}, repeat=False)
+
     def close_market(self, reason: str) -> None:
         """Closes the market, as in the daily break: orders are refused with this text; empty opens it again."""
         self._line.ask({"op": "close_market", "reason": reason})

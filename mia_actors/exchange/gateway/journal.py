@@ -28,8 +28,10 @@ from mia_actors.exchange.gateway.market import (
     Closed,
     MarketChange,
     Modified,
+    NumbersForgotten,
     SimulatedMarket,
     Started,
+    Struck,
     Submitted,
 )
 
@@ -43,6 +45,8 @@ KINDS: dict[str, type[MarketChange]] = {
     "cancel": Cancelled,
     "cancel_all": AllCancelled,
     "close": Closed,
+    "fault": Struck,
+    "forget_numbers": NumbersForgotten,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
 

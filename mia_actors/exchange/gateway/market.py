@@ -4,13 +4,14 @@ Everything that happens to it is a `MarketChange`, applied by `apply`: the same 
 the same market, identifiers and times included. That is what the journal relies on.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
 from mia_actors.core.errors import InvariantViolated
-from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.market import Bar
 from mia_actors.core.units import product
 from mia_actors.exchange.exchange import SimulatedExchange
 from mia_actors.exchange.expansion import expand
@@ -100,7 +101,34 @@ class Closed:
     """What orders are refused with; empty: it opened."""
 
 
-MarketChange = Started | Acknowledged | BarShown | Submitted | Modified | Cancelled | AllCancelled | Closed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """A fault of the script was carried out; it does nothing to the market by itself."""
+
+    at_ns: int
+    place: int
+    """In the script, from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumbersForgotten:
+    """Order numbers of orders that have ended may be used again, and the first one offered is 1."""
+
+    at_ns: int
+
+
+MarketChange = (
+    Started
+    | Acknowledged
+    | BarShown
+    | Submitted
+    | Modified
+    | Cancelled
+    | AllCancelled
+    | Closed
+    | Struck
+    | NumbersForgotten
+)
 
 
 class SimulatedMarket:
@@ -123,8 +151,11 @@ class SimulatedMarket:
         self.acknowledged_ns = dict.fromkeys(Role, 0)
         self.last_bar: Bar | None = None
         """The 5-second bar shown last."""
+        self.struck: Counter[int] = Counter()
+        """How often each fault of the script was carried out."""
         self._roles = lockstep_roles
-        self._history = History(tape.history)
+        self.past = History(tape.history)
+        """What the market has shown, before the session too; to be read."""
         self._numbers: dict[tuple[int, int], int] = {}
         self._last_ids: dict[int, int] = {}
         self._next_base = 0
@@ -165,10 +196,6 @@ class SimulatedMarket:
                 missing.append(Role.CYCLE)
         return missing
 
-    def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        """See `History.bars`."""
-        return self._history.bars(timeframe, duration, self.now_ns)
-
     def next_order_id(self, client_id: int) -> int:
         """First order id the client has not used."""
         return self._last_ids.get(client_id, 0) + 1
@@ -192,7 +219,7 @@ class SimulatedMarket:
                 f"{type(change).__name__} at {change.at_ns}, market time is {self.now_ns}"
             )
         match change:
-            case Started() | Acknowledged() | Closed():
+            case Started() | Acknowledged() | Closed() | Struck() | NumbersForgotten():
                 self._note(change)
                 return ()
             case BarShown():
@@ -213,7 +240,7 @@ class SimulatedMarket:
             case _:
                 assert_never(change)
 
-    def _note(self, change: Started | Acknowledged | Closed) -> None:
+    def _note(self, change: Started | Acknowledged | Closed | Struck | NumbersForgotten) -> None:
         match change:
             case Acknowledged(role=role, until_ns=until_ns):
                 self.acknowledged_ns[role] = until_ns
@@ -221,6 +248,15 @@ class SimulatedMarket:
                 self.exchange.closed = reason
             case Started():
                 self.started = True
+            case Struck(place=place):
+                self.struck[place] += 1
+            case NumbersForgotten():
+                self._forget_numbers()
+
+    def _forget_numbers(self) -> None:
+        working = {order.perm_id for order in self.exchange.working_orders()}
+        self._numbers = {key: perm_id for key, perm_id in self._numbers.items() if perm_id in working}
+        self._last_ids.clear()
 
     def _submit(self, group: Sequence[NewOrder]) -> tuple[ExchangeEvent, ...]:
         changes = self.exchange.submit(group)
@@ -238,8 +274,8 @@ class SimulatedMarket:
             self._next_base += 1
         bar = self._small.pop()
         events = self.exchange.advance(bar)
-        self._history.add_small(bar)
+        self.past.add_small(bar)
         if not self._small:
-            self._history.close_base(self.bars[self._next_base - 1])
+            self.past.close_base(self.bars[self._next_base - 1])
         self.last_bar = bar
         return events

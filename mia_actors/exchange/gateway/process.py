@@ -38,12 +38,27 @@ class Listening:
     """The other end; a process that inherits it has the gateway stay until it ends too."""
 
     @classmethod
-    def open(cls) -> Self:
-        """Two free ports on loopback."""
+    def open(cls, tws_port: int = 0, control_port: int = 0) -> Self:
+        """Two ports on loopback, free ones where none are named.
+
+        Raises:
+            TransientError: one of them is taken.
+        """
+        sockets = []
+        for port in (tws_port, control_port):
+            try:
+                sockets.append(socket.create_server((LOOPBACK, port)))
+            except OSError as error:
+                for opened in sockets:
+                    opened.close()
+                reason = os.strerror(error.errno or 0)
+                raise TransientError(
+                    f"port {port}: {reason}; name another port, or 0 for a free one"
+                ) from error
         reading, writing = os.pipe()
         return cls(
-            tws=socket.create_server((LOOPBACK, 0)),
-            control=socket.create_server((LOOPBACK, 0)),
+            tws=sockets[0],
+            control=sockets[1],
             life=os.fdopen(reading, "rb", buffering=0),
             lifeline=os.fdopen(writing, "wb", buffering=0),
         )

@@ -11,8 +11,12 @@ from mia_actors.core.clock import Clock, utc_datetime
 from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.exchange.exchange import SimulatedExchange
+from mia_actors.exchange.gateway.access import AccessTerms
 from mia_actors.exchange.gateway.client import ApiClient
+from mia_actors.exchange.gateway.fault_hands import FaultHands
+from mia_actors.exchange.gateway.faults import Fault, FaultSchedule
 from mia_actors.exchange.gateway.global_cancels import GlobalCancels
+from mia_actors.exchange.gateway.history import History
 from mia_actors.exchange.gateway.market import (
     Acknowledged,
     AllCancelled,
@@ -26,6 +30,7 @@ from mia_actors.exchange.gateway.market import (
     Started,
     Submitted,
 )
+from mia_actors.exchange.gateway.pacing import RequestPacing
 from mia_actors.exchange.orders import (
     ExchangeEvent,
     ExchangeOrder,
@@ -48,8 +53,14 @@ class Gateway:
         pace: float | None,
         master_client_id: int,
         record: Callable[[MarketChange], None],
+        faults: Sequence[Fault] = (),
+        access: AccessTerms | None = None,
     ) -> None:
-        """`pace` is a multiple of real time, or None for lockstep."""
+        """`pace` is a multiple of real time, or None for lockstep.
+
+        Raises:
+            ConfigError: the time of a fault is none.
+        """
         self._market = market
         self._clock = clock
         self._pace = pace
@@ -63,6 +74,10 @@ class Gateway:
         self.cancels = GlobalCancels(market.exchange, clock)
         self._clients: dict[int, ApiClient] = {}
         self._pacing: asyncio.Task[None] | None = None
+        schedule = FaultSchedule(faults, start_ns=market.bars[0].start_ns, struck=market.struck)
+        self.faults = FaultHands(self, schedule)
+        self.access = access or AccessTerms()
+        self.pacing = RequestPacing() if self.access.is_paced else None
         self.malformed = 0
         self.on_stop: Callable[[], None] = lambda: None
 
@@ -86,9 +101,20 @@ class Gateway:
         """Market time as the wire writes it."""
         return utc_datetime(self.now_ns).strftime("%Y%m%d %H:%M:%S UTC")
 
-    def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        """See `History.bars`."""
-        return self._market.history(timeframe, duration)
+    @property
+    def past(self) -> History:
+        """What the market has shown so far; to be read."""
+        return self._market.past
+
+    @property
+    def last_bar(self) -> Bar | None:
+        """The 5-second bar shown last; None before the first of the session."""
+        return self._market.last_bar
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bars are being shown."""
+        return self._market.started and not self._market.is_over and not self.exchange.closed
 
     def status(self) -> dict[str, object]:
         """What the control port tells."""
@@ -105,6 +131,7 @@ class Gateway:
             "malformed": self.malformed,
             "position_contracts": self.exchange.position_contracts,
             "working_orders": len(self.exchange.working_orders()),
+            "faults_struck": self._market.struck.total(),
         }
 
     # --- clients ---
@@ -116,6 +143,21 @@ class Gateway:
         self._clients[client_id] = client
         return True
 
+    @property
+    def clients(self) -> list[ApiClient]:
+        """Those that have their ids now."""
+        return list(self._clients.values())
+
+    @property
+    def _reachable(self) -> list[ApiClient]:
+        """Those that can be told of the market now."""
+        return [] if self.faults.is_cut_off else self.clients
+
+    def cut(self, client: ApiClient) -> None:
+        """Resets a connection; its client id is free at once."""
+        self.forget(client)
+        client.abort()
+
     def forget(self, client: ApiClient) -> None:
         """The connection is gone and worked off."""
         if client.client_id is not None and self._clients.get(client.client_id) is client:
@@ -126,8 +168,7 @@ class Gateway:
         client = self._clients.get(client_id)
         if client is None:
             return False
-        self.forget(client)
-        client.abort()
+        self.cut(client)
         self._log.warning("client.dropped", client_id=client_id)
         return True
 
@@ -161,7 +202,7 @@ class Gateway:
 
     def submit(self, group: Sequence[NewOrder]) -> None:
         """Takes a whole group and tells owner and master."""
-        self._tell(self._apply(Submitted(at_ns=self.now_ns, group=tuple(group))))
+        self._tell(self.apply(Submitted(at_ns=self.now_ns, group=tuple(group))))
 
     def modify(self, perm_id: int, wanted: NewOrder) -> None:
         """Changes a working order and tells owner and master."""
@@ -172,18 +213,19 @@ class Gateway:
             limit_ticks=wanted.limit_ticks,
             stop_ticks=wanted.stop_ticks,
         )
-        self._tell(self._apply(change))
+        self._tell(self.apply(change))
 
     def cancel(self, perm_id: int) -> None:
         """Cancels an order and tells owner and master."""
-        self._tell(self._apply(Cancelled(at_ns=self.now_ns, perm_id=perm_id)))
+        self._tell(self.apply(Cancelled(at_ns=self.now_ns, perm_id=perm_id)))
 
     def global_cancel(self, client_id: int) -> None:
         """Cancels everything of everybody; each owner gets its own notices."""
         self.cancels.arrived(client_id)
-        self._tell(self._apply(AllCancelled(at_ns=self.now_ns)))
+        self._tell(self.apply(AllCancelled(at_ns=self.now_ns)))
 
-    def _apply(self, change: MarketChange) -> tuple[ExchangeEvent, ...]:
+    def apply(self, change: MarketChange) -> tuple[ExchangeEvent, ...]:
+        """Changes the market, and records it before anybody is told."""
         events = self._market.apply(change)
         self._record(change)
         return events
@@ -192,7 +234,7 @@ class Gateway:
         self.cancels.look()
         for event in events:
             self._queue(event)
-        for client in self._clients.values():
+        for client in self._reachable:
             client.flush()
 
     def _queue(self, event: ExchangeEvent) -> None:
@@ -205,19 +247,22 @@ class Gateway:
     def _queue_execution(self, execution: Execution) -> None:
         for client in self._seeing(execution.order.client_id):
             client.tell_execution(execution)
-        for client in self._clients.values():
+        for client in self._reachable:
             client.tell_account()
 
     def _seeing(self, owner_id: int) -> list[ApiClient]:
-        wanted = dict.fromkeys((owner_id, self._master_client_id))
-        return [self._clients[client_id] for client_id in wanted if client_id in self._clients]
+        return [
+            client for client in self._reachable if client.client_id in {owner_id, self._master_client_id}
+        ]
 
     # --- the market ---
 
     def start(self) -> None:
         """Lets the market begin, or go on where a gateway before this one was; a repeat changes nothing."""
         if not self._market.started:
-            self._apply(Started(at_ns=self.now_ns))
+            self.apply(Started(at_ns=self.now_ns))
+        self.faults.begin()
+        self.faults.strike_due()
         if self._pace is None:
             self.advance()
         elif self._pacing is None:
@@ -226,22 +271,27 @@ class Gateway:
     def acknowledge(self, role: Role, until_ns: int) -> bool:
         """Somebody handled everything up to a time; true when the tape has nothing after it."""
         if until_ns > self._market.acknowledged_ns[role]:
-            self._apply(Acknowledged(at_ns=self.now_ns, role=role, until_ns=until_ns))
-        if self._pace is None:
-            self.advance()
+            self.apply(Acknowledged(at_ns=self.now_ns, role=role, until_ns=until_ns))
+        self.go_on()
         return until_ns >= self._market.last_bar_end_ns
 
     def close_market(self, reason: str) -> None:
         """No bars, no new orders, no cancels, as in the daily break; an empty reason opens it again."""
-        self._apply(Closed(at_ns=self.now_ns, reason=reason))
+        self.apply(Closed(at_ns=self.now_ns, reason=reason))
         self._log.warning("market.closed" if reason else "market.opened", reason=reason)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """In lockstep, shows what nobody has to be waited for any more."""
         if self._pace is None:
             self.advance()
 
     def advance(self) -> None:
         """Shows bars until somebody has to be waited for."""
         market = self._market
-        while market.started and not market.is_over and not market.exchange.closed and not market.missing():
+        while market.started and not market.is_over and not market.missing():
+            if market.exchange.closed or self.faults.holds_market:
+                return
             self._show_next()
 
     async def _run_paced(self, pace: float) -> None:
@@ -254,15 +304,16 @@ class Gateway:
             await asyncio.sleep(max(0.0, due_s - loop.time()))
 
     def _show_next(self) -> None:
-        events = self._apply(BarShown(at_ns=self.now_ns))
+        events = self.apply(BarShown(at_ns=self.now_ns))
         bar = self._market.last_bar
         if bar is None:
             raise InvariantViolated("a bar was shown and is not there")
         self.cancels.look()
         for event in events:
             self._queue(event)
-        for client in self._clients.values():
+        for client in self._reachable:
             client.tell_bar(bar)
             if client.client_id is not None and client.streams_bars:
                 self.cancels.bar_leaves(client.client_id)
             client.flush()
+        self.faults.strike_due()

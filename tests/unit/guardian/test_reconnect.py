@@ -1,5 +1,6 @@
 """A guardian whose line was cut: as careful as a new one until it has judged what it heard anew."""
 
+from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -66,12 +67,12 @@ def test_after_a_reconnect_there_is_no_permit_before_a_judgement_and_a_pause_goe
     def refs(name: str) -> Ref:
         raise AssertionError(f"the guardian asks nobody, least of all {name}")
 
-    def connected(*_: object, **__: Any) -> tuple[Line, Contract]:
-        return line, Contract(symbol="ES", expiry="20131220", con_id=1)
+    def begun(_make: object, begin: Callable[[Line, Contract], None], **__: Any) -> None:
+        begin(line, Contract(symbol="ES", expiry="20131220", con_id=1))
 
     line = Line()
     line.executions = tuple(executions)
-    monkeypatch.setattr(actor, "connected", connected)
+    monkeypatch.setattr(actor, "begun", begun)
     context = ChildContext(
         child_id="guardian",
         incarnation=1,
