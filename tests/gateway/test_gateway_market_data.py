@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from ib_insync import Future, RequestError
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
+from tests.gateway.stock import Future, RequestError, refusals_are_told
 from tests.gateway.tws_market import Client, Market, until
 
 pytestmark = pytest.mark.gateway
@@ -112,6 +112,7 @@ def test_warm_up_history_is_there_before_the_market_starts(market: Market) -> No
     market.play(scenario())
 
 
+@refusals_are_told
 def test_history_that_is_not_simulated_is_refused_with_321(market: Market) -> None:
     async def scenario() -> None:
         client = await market.client()
