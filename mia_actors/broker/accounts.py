@@ -18,6 +18,8 @@ def account_of(managed: Sequence[str], connection: Connection) -> str:
     """
     if not managed:
         raise BrokerDisconnected("the gateway told no account")
+    if connection.reads_only:
+        return managed[0]
     shown = ", ".join(managed)
     if connection.account and connection.account not in managed:
         raise ConfigError(

@@ -51,6 +51,7 @@ class BrokerWord:
         self._listed: set[str] | None = None
         self._ended = False
         self._contract: Contract | None = None
+        self._instrument = ""
 
     @property
     def contract(self) -> Contract | None:
@@ -60,6 +61,7 @@ class BrokerWord:
     def trade(self, contract: Contract) -> None:
         """Sets the contract; its executions are passed on from now on."""
         self._contract = contract
+        self._instrument = contract.instrument  # of every bar: put together once
 
     def end(self) -> None:
         """Nothing more will be heard: whoever waits is released."""
@@ -142,9 +144,9 @@ class BrokerWord:
 
     def wire_bar(self, start_s: int, prices: Sequence[float], volume: float) -> None:
         """See `WireListener`."""
-        if self._contract is None:
+        if not self._instrument:
             raise InvariantViolated("a bar before a contract was chosen")
-        self._events.on_bar(parse.live_bar(self._product, self._contract.instrument, start_s, prices, volume))
+        self._events.on_bar(parse.live_bar(self._product, self._instrument, start_s, prices, volume))
 
     def wire_open_order(self, order_id: int, order: Any, state: Any) -> None:
         """See `WireListener`."""

@@ -66,7 +66,7 @@ CODES: dict[int, Code] = {
     105: _error("a modification does not match the order", OrderRejected, Effect.ASK),
     110: _refusal("price off the tick grid"),
     161: _error("not cancellable in this state", OrderRejected, Effect.ASK),
-    162: _error("historical data service", PacingExceeded),
+    162: _error("historical data service", TransientError),
     165: _fact("historical service message"),
     200: _error("no such contract", ConfigError, Effect.REFUSE),
     201: _refusal("order rejected"),
@@ -118,8 +118,10 @@ UNKNOWN_WARNING = _fact("warning not in the table")
 UNKNOWN_ON_ORDER = _refusal("order error not in the table")
 UNKNOWN = _error("error not in the table", TransientError)
 
+HISTORY = 162
 NO_DATA = "no data"
 PACING = "pacing"
+NOT_ALLOWED = ("permission", "not subscribed", "no subscription")
 
 
 def code_of(code: int, *, on_order: bool = False) -> Code:
@@ -134,7 +136,16 @@ def code_of(code: int, *, on_order: bool = False) -> Code:
 def error_of(code: int, text: str) -> MiaError:
     """The error to raise for a request that failed with this code."""
     row = code_of(code)
-    return (row.error or TransientError)(f"broker code {code}, {row.meaning}: {text}")
+    kind = _history_error(text) if code == HISTORY else row.error or TransientError
+    return kind(f"broker code {code}, {row.meaning}: {text}")
+
+
+def _history_error(text: str) -> type[MiaError]:
+    """The one code of the historical service stands for everything; only its text says what."""
+    said = text.lower()
+    if PACING in said:
+        return PacingExceeded
+    return PermissionMissing if any(word in said for word in NOT_ALLOWED) else TransientError
 
 
 def is_empty_history(code: int, text: str) -> bool:

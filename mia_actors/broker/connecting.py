@@ -33,7 +33,8 @@ async def open_ib(
             refused.set_result(reason)
 
     def hear_error(_request_id: int, code: int, text: str, _contract: Any) -> None:
-        if code == CLIENT_ID_IN_USE or (code == NOT_VALID and READ_ONLY in text.lower()):
+        is_read_only = code == NOT_VALID and READ_ONLY in text.lower()
+        if code == CLIENT_ID_IN_USE or (is_read_only and not connection.reads_only):
             refuse(f"code {code}: {text}")
 
     def hear_cut(reason: str = "the gateway closed the connection") -> None:
@@ -44,7 +45,13 @@ async def open_ib(
     ib.client.apiError += hear_cut
     ib.disconnectedEvent += hear_cut
     connecting = asyncio.ensure_future(
-        ib.connectAsync(connection.host, connection.port, connection.client_id, timeout=timeout_s)
+        ib.connectAsync(
+            connection.host,
+            connection.port,
+            connection.client_id,
+            timeout=timeout_s,
+            readonly=connection.reads_only,
+        )
     )
     await asyncio.wait({connecting, refused}, return_when=asyncio.FIRST_COMPLETED)
     connecting.cancel()

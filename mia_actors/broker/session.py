@@ -26,7 +26,7 @@ from mia_actors.broker.liveness import Liveness, LivenessLimits
 from mia_actors.broker.loop_thread import LoopThread, Watched
 from mia_actors.broker.order_entry import OrderEntry
 from mia_actors.broker.wire import IbFuture, RequestError
-from mia_actors.core.clock import time_ns_of
+from mia_actors.core.clock import time_ns_of, utc_datetime
 from mia_actors.core.errors import (
     BrokerDisconnected,
     ConfigError,
@@ -225,20 +225,28 @@ class IbSession:
 
     # Market.
 
-    def choose_contract(self, *, month: str | None, roll_days: int) -> Contract:
-        """Finds the contract to trade from the broker's contract details.
+    def choose_contract(
+        self, *, month: str | None, roll_days: int, include_expired: bool = False
+    ) -> Contract:
+        """Finds the contract to trade, or to read the history of, from the broker's contract details.
 
         Raises:
             ConfigError: there is none, or more than one.
         """
         product = self._product
-        wanted = IbFuture(product.symbol, exchange=product.exchange, currency=product.currency)
+        wanted = IbFuture(
+            product.symbol,
+            exchange=product.exchange,
+            currency=product.currency,
+            includeExpired=include_expired,
+        )
         details = self._ask("contract details", lambda ib: ib.reqContractDetailsAsync(wanted))
         candidates = {parse.contract_of(one.contract): one.contract for one in details}
         today = trade_date(self.broker_time_ns())
         chosen = front_contract(list(candidates), today=today, roll_days=roll_days, month=month)
         self._ib_contract = candidates[chosen]
         self._ib_contract.lastTradeDateOrContractMonth = chosen.expiry
+        self._ib_contract.includeExpired = include_expired
         self._word.trade(chosen)
         self._ask("connection", self._is_up)  # a cut before this line was nobody's news yet
         return chosen
@@ -276,19 +284,22 @@ class IbSession:
         """The account traded."""
         return self._account
 
-    def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        """Bars that have ended by now, ascending. `duration` in TWS's words, such as `10 D`.
+    def history(self, timeframe: Timeframe, duration: str, *, end_ns: int | None = None) -> list[Bar]:
+        """Bars that have ended by now, or by `end_ns` in the past, ascending.
+
+        `duration` is in TWS's words, such as `10 D`.
 
         Raises:
             BrokerDisconnected: no answer in time.
             PacingExceeded: too many requests.
+            PermissionMissing: the login may not have them.
         """
         contract = self._traded()
 
         async def request(ib: Any) -> Any:
             return await ib.reqHistoricalDataAsync(
                 self._ib_contract,
-                endDateTime="",
+                endDateTime="" if end_ns is None else utc_datetime(end_ns),
                 durationStr=duration,
                 barSizeSetting=parse.BAR_SIZES[timeframe],
                 whatToShow="TRADES",
@@ -302,7 +313,7 @@ class IbSession:
             rows = self._ask(f"{timeframe} history", request, limit_s=limit_s)
         except NoBars:
             return []
-        now_ns = self.broker_time_ns()
+        now_ns = self.broker_time_ns() if end_ns is None else end_ns
         bars = [parse.historical_bar(self._product, contract.instrument, timeframe, row) for row in rows]
         return sorted((bar for bar in bars if bar.end_ns <= now_ns), key=lambda bar: bar.start_ns)
 

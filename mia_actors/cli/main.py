@@ -25,13 +25,16 @@ ALL = (
     "bench_idle",
     "bench_machine",
     "bench_mttr",
+    "bench_throughput",
     "chaos_command",
     "check_command",
     "doctor_command",
     "gateway_command",
+    "history_command",
 )
 WITHOUT_RAY = {
     "deadman": ("deadman_command", "guardian_commands"),
+    "history": ("history_command",),
     "drill": ("drill_command", "guardian_commands"),
     "halt": ("guardian_commands",),
     "flatten": ("guardian_commands",),

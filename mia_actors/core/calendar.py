@@ -1,6 +1,7 @@
 """The exchange calendar: business days, half days, regular hours and monthly expiries, by exchange time.
 
-Holidays come from `pandas_market_calendars` (`CME_Equity`), read once per year and only when asked for.
+Holidays come from `pandas_market_calendars` (`CME_Equity`; `NYSE` for expiries, which are those of the stock market's
+options), read once per year and only when asked for.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -10,6 +11,7 @@ from mia_actors.core.clock import time_ns_of, utc_datetime
 from mia_actors.core.trade_date import CHICAGO, NEW_YORK
 
 CALENDAR = "CME_Equity"
+STOCK_CALENDAR = "NYSE"
 REGULAR_OPEN = time(9, 30)
 REGULAR_CLOSE = time(16, 0)
 HALF_DAY_CLOSE = time(13, 0)
@@ -26,6 +28,15 @@ def _closes(year: int) -> dict[date, datetime]:
 
     schedule = calendars.get_calendar(CALENDAR).schedule(f"{year}-01-01", f"{year}-12-31")
     return {day.date(): close.tz_convert(CHICAGO) for day, close in schedule["market_close"].items()}
+
+
+@cache
+def _stock_days(year: int) -> frozenset[date]:
+    """Days on which the stock market opens."""
+    import pandas_market_calendars as calendars  # noqa: PLC0415 - as above
+
+    days = calendars.get_calendar(STOCK_CALENDAR).valid_days(f"{year}-01-01", f"{year}-12-31")
+    return frozenset(day.date() for day in days)
 
 
 def new_york(time_ns: int) -> datetime:
@@ -51,12 +62,16 @@ def session_close_ns(day: date) -> int | None:
 
 
 def is_regular_hours(time_ns: int, opens: time = REGULAR_OPEN, closes: time = REGULAR_CLOSE) -> bool:
-    """True within `opens` to `closes` New York of a business day; half days end at 13:00 at the latest."""
+    """True within `opens` to `closes` New York of a business day, and before the close of the futures.
+
+    Half days end at 13:00 at the latest, though the futures may trade a quarter of an hour longer.
+    """
     moment = new_york(time_ns)
     day = moment.date()
     if not opens <= moment.time() < closes:
         return False
-    if not is_business_day(day):
+    close_ns = session_close_ns(day)
+    if close_ns is None or time_ns >= close_ns:
         return False
     return moment.time() < HALF_DAY_CLOSE or not is_half_day(day)
 
@@ -71,9 +86,9 @@ def on_day(limit: time, day: date) -> time:
 
 @cache
 def monthly_expiry(year: int, month: int) -> date:
-    """Third Friday of a month, or the last business day before it when that is a holiday."""
+    """Third Friday of a month, or the last day before it on which the stock market opens when that is a holiday."""
     first = date(year, month, 1)
     day = first + timedelta(days=(FRIDAY - first.weekday()) % 7 + 14)
-    while not is_business_day(day):
+    while day not in _stock_days(day.year):
         day -= timedelta(days=1)
     return day

@@ -24,7 +24,7 @@ class Timeframe(StrEnum):
     @property
     def ns(self) -> int:
         """Length in nanoseconds."""
-        return _SECONDS[self] * NS_PER_S
+        return _NS[self]
 
 
 _SECONDS = {
@@ -35,6 +35,7 @@ _SECONDS = {
     Timeframe.H1: 3600,
     Timeframe.H4: 14400,
 }
+_NS = {timeframe: seconds * NS_PER_S for timeframe, seconds in _SECONDS.items()}
 
 FEATURE_TIMEFRAMES = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H4)
 

@@ -29,6 +29,8 @@ class Connection:
     """The account to trade; empty: the only one the login manages."""
     halts_only: bool = False
     """Opens nothing: whatever kind of account it is, its orders may be cancelled and its position closed."""
+    reads_only: bool = False
+    """Neither orders nor an account are of interest: any login will do, also where the API is read-only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

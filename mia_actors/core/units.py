@@ -1,7 +1,8 @@
 """Instruments and their units: prices are integer ticks inside, money is `Decimal` USD."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from math import frexp
 
 from mia_actors.core.errors import ConfigError
 
@@ -15,6 +16,13 @@ class Product:
     currency: str
     tick_size: Decimal
     multiplier: Decimal
+    _binary_tick: float = field(init=False, repr=False, compare=False)
+    """The tick where it is a power of two, by which floats divide without rounding; else 0."""
+
+    def __post_init__(self) -> None:
+        tick = float(self.tick_size)
+        is_power_of_two = frexp(tick)[0] == 0.5 and Decimal(tick) == self.tick_size
+        object.__setattr__(self, "_binary_tick", tick if is_power_of_two else 0.0)
 
     @property
     def tick_value_usd(self) -> Decimal:
@@ -27,6 +35,10 @@ class Product:
         Raises:
             ValueError: the price is off the tick grid.
         """
+        if self._binary_tick and isinstance(price, float):
+            count = price / self._binary_tick
+            if count.is_integer():
+                return int(count)
         ticks = Decimal(str(price)) / self.tick_size
         whole = int(ticks)
         if ticks != whole:

@@ -7,13 +7,15 @@ models see what they are to tell apart. Features come from the same producer as 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from mia_actors.core.calendar import is_regular_hours
-from mia_actors.core.clock import NS_PER_S
+from mia_actors.core.calendar import is_regular_hours, new_york, on_day
+from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.core.features import TimeframeFeatures
 from mia_actors.core.market import FEATURE_TIMEFRAMES, Bar, Timeframe, timeframes_closed_by
 from mia_actors.core.orders import Side
+from mia_actors.core.trade_date import NEW_YORK
 from mia_actors.core.units import Product
 from mia_actors.cycle.decision import DecisionCore, Signal
 from mia_actors.cycle.ensemble_vector import ensemble_vector
@@ -23,7 +25,7 @@ from mia_actors.risk.brackets import Bracket, bracket
 
 LABEL = (
     "triple barrier on the base bars: entry at the next open plus slippage, stop and target of the bracket "
-    "rules (stop first when one bar touches both), else the close when the longest holding time is over; "
+    "rules (stop first when one bar touches both), else the close when the longest holding time or the day is over; "
     "good when the net result after slippage and commissions is positive"
 )
 
@@ -73,7 +75,8 @@ def samples_of(
         previous = bar
         if settings.entry_timeframe not in closed:
             continue
-        if not is_regular_hours(bar.end_ns, settings.entries_from, settings.entries_until):
+        until = on_day(settings.entries_until, new_york(bar.end_ns).date())
+        if not is_regular_hours(bar.end_ns, settings.entries_from, until):
             continue
         features = {frame: one for frame, stream in streams.items() if (one := stream.current()) is not None}
         sample = _sample(core, features, bars, index, settings=settings, product=product, costs=costs)
@@ -109,7 +112,7 @@ def _sample(
     distances = bracket(features[settings.entry_timeframe], signal.side, signal.support)
     if distances.stop_ticks > settings.stop_ticks_max:
         return None
-    horizon_ns = bar.end_ns + settings.holding_minutes_max * 60 * NS_PER_S
+    horizon_ns = min(bar.end_ns + settings.holding_minutes_max * 60 * NS_PER_S, _flat_by_ns(settings, bar))
     outcome = _outcome(bars, index, signal.side, distances, horizon_ns, costs)
     if outcome is None:
         return None
@@ -121,6 +124,12 @@ def _sample(
         side=signal.side,
         net_usd=product.usd_of(ticks) - 2 * costs.commission_usd_per_side,
     )
+
+
+def _flat_by_ns(settings: DecisionSettings, bar: Bar) -> int:
+    """When live a position of that day is closed whatever it has done."""
+    day = new_york(bar.end_ns).date()
+    return time_ns_of(datetime.combine(day, on_day(settings.flat_by, day), NEW_YORK))
 
 
 def _outcome(

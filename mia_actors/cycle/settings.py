@@ -10,6 +10,9 @@ from mia_actors.core.market import Timeframe
 from mia_actors.risk.sizing import RiskSettings
 from mia_actors.strategies.registry import STRATEGIES, check_strategy_names
 
+GLOBEX_CLOSE = time(17, 0)
+"""New York, on full days."""
+
 
 class DecisionSettings(BaseModel):
     """Gates in the order they are passed. Times are New York's, on the exchange's business days."""
@@ -50,6 +53,8 @@ class DecisionSettings(BaseModel):
     def _consistent(self) -> Self:
         if not self.entries_from < self.entries_until <= self.flat_by:
             raise ValueError("entries_from must be before entries_until, and that not after flat_by")
+        if self.flat_by >= GLOBEX_CLOSE:
+            raise ValueError(f"flat_by must be before {GLOBEX_CLOSE:%H:%M}, when the exchange closes")
         if self.strategies_agree_min > len(self.strategies):
             raise ValueError(
                 f"strategies_agree_min {self.strategies_agree_min} is more than there are strategies"

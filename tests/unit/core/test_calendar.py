@@ -84,7 +84,6 @@ def test_a_narrower_window_includes_its_start_and_excludes_its_end() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="a close before 13:00 New York is taken for one at 13:00")
 def test_a_session_that_closes_before_it_opens_in_new_york_has_no_regular_hours() -> None:
     """On 7 April 2023 the futures stopped at 08:15 Chicago, 09:15 New York."""
     close = session_close_ns(date(2023, 4, 7))
@@ -134,7 +133,6 @@ def test_the_monthly_expiry_is_the_third_friday_or_the_thursday_before_good_frid
     assert monthly_expiry(year, month) == date(year, month, day)
 
 
-@pytest.mark.xfail(strict=True, reason="a shortened session of the futures counts as a business day")
 @pytest.mark.parametrize("expiry", [date(2025, 4, 17), date(2026, 6, 18)])
 def test_an_expiry_on_a_holiday_of_the_stock_market_moves_to_thursday(expiry: date) -> None:
     """Good Friday 2025 and Juneteenth 2026: stocks and their options are closed, futures open for a while."""

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -19,6 +20,18 @@ def test_prices_on_the_grid_become_ticks_and_back() -> None:
     assert ES.ticks_of("1655.25") == 6621
     assert ES.price_of(6621) == Decimal("1655.25")
     assert ES.tick_value_usd == Decimal("12.50")
+
+
+@pytest.mark.parametrize("tick_size", ["0.25", "0.1", "5"])
+def test_a_float_has_the_ticks_of_its_decimal(tick_size: str) -> None:
+    """Also where the tick is no power of two, by which floats would not divide exactly."""
+    odd = replace(ES, tick_size=Decimal(tick_size))
+    for ticks in (-7, 0, 3, 26484, 10_000_001):
+        price = Decimal(tick_size) * ticks
+        assert odd.ticks_of(float(price)) == odd.ticks_of(str(price)) == ticks
+    for off in (0.30000000000000004, 1655.3 + 1e-9, 2.4999999999):
+        with pytest.raises(ValueError, match="not a multiple"):
+            odd.ticks_of(off)
 
 
 def test_a_price_off_the_grid_is_refused() -> None:

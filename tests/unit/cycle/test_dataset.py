@@ -165,7 +165,6 @@ def test_the_mirrored_tape_has_the_mirrored_samples() -> None:
     assert _samples(turned) == [replace(one, side=one.side.opposite) for one in _whole()]
 
 
-@pytest.mark.xfail(strict=True, reason="labels run to the longest holding time, past the daily limit")
 def test_no_label_outlives_the_position_it_stands_for() -> None:
     """Live, every position is closed from 15:55 on."""
     for sample in _whole():
@@ -198,7 +197,6 @@ def _half_day() -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-@pytest.mark.xfail(strict=True, reason="the limit for entries is not moved on half days")
 def test_on_a_half_day_samples_end_when_entries_do() -> None:
     """Live, the last entry of a half day is before 12:45."""
     found = [
