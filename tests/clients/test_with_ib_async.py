@@ -8,8 +8,8 @@ import json
 import os
 import subprocess
 import sysconfig
-from collections.abc import Callable, Sequence
-from importlib.metadata import distribution
+from collections.abc import Callable, Collection, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -36,12 +36,13 @@ if not PYTHON.exists():
     pytest.skip(f"{PYTHON} is not there: run make clients", allow_module_level=True)
 
 
-def without(distributions: Sequence[str], folder: Path) -> Path:
-    """Links to all packages of this environment but those of the distributions."""
+def without(names: Collection[str], folder: Path) -> Path:
+    """Links to all packages of this environment but those of the distributions named."""
     left_out = {
         file.parts[0]
-        for name in distributions
-        for file in distribution(name).files or ()
+        for found in distributions()
+        if found.name.replace("-", "_") in names
+        for file in found.files or ()
         if len(file.parts) > 1
     }
     for package in Path(sysconfig.get_paths()["purelib"]).iterdir():
@@ -54,7 +55,7 @@ def without(distributions: Sequence[str], folder: Path) -> Path:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs Python where ib_async is installed and ib_insync is not."""
     theirs = sysconfig.get_path("purelib", vars={"base": str(HOME)})
-    others = without(("ib_insync", "eventkit"), tmp_path_factory.mktemp("packages"))
+    others = without({"ib_insync", "eventkit"}, tmp_path_factory.mktemp("packages"))
     path = os.pathsep.join((str(ROOT), theirs, str(others)))
 
     def run_it(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
