@@ -50,10 +50,26 @@ def gateway(
         Path | None,
         typer.Option("--journal", help="File of all that happens; one that exists is gone on from."),
     ] = None,
+    fill_share: Annotated[
+        float | None,
+        typer.Option(
+            "--fill-share", help="An order gets at most this share of a bar's volume: partial fills."
+        ),
+    ] = None,
     fault_script: Annotated[
         Path | None,
         typer.Option("--fault-script", help="YAML file of faults and their moments, see docs/faults.md."),
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Refuse orders and order lists, as TWS with Read-Only API.")
+    ] = False,
+    no_market_data: Annotated[
+        bool,
+        typer.Option("--no-market-data", help="Refuse market data, as an account without subscriptions."),
+    ] = False,
+    pacing: Annotated[
+        bool, typer.Option("--pacing", help="Hold clients to TWS's limits to the pace of requests.")
+    ] = False,
 ) -> None:
     """Serve a tape in the TWS wire protocol on loopback until Ctrl-C.
 
@@ -74,6 +90,10 @@ def gateway(
             *choice.gateway_arguments(),
             *("--pace", pace),
             *([] if pace == "lockstep" else ["--autostart"]),
+            *([] if fill_share is None else ["--fill-share", str(fill_share)]),
+            *(["--read-only"] if read_only else []),
+            *(["--no-market-data"] if no_market_data else []),
+            *(["--pacing"] if pacing else []),
             "--detach",
         ]
         if fault_script is None:

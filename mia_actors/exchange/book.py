@@ -1,6 +1,7 @@
 """The exchange's orders and how they hang together: parents, children, groups. Knows no market."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from mia_actors.core.orders import OrderState, OrderType
 from mia_actors.exchange.orders import ExchangeOrder, NewOrder
@@ -18,6 +19,7 @@ class OrderBook:
         self.orders: dict[int, ExchangeOrder] = {}
         self.working: dict[int, ExchangeOrder] = {}
         """Those that are not final."""
+        self._family: dict[int, list[int]] = {}  # children by parent, whatever became of them
 
     def add(self, new: NewOrder, parent_perm_id: int | None, now_ns: int, refusal: str) -> ExchangeOrder:
         """Takes in an order: working, held by its parent, or rejected where there is a refusal."""
@@ -36,12 +38,14 @@ class OrderBook:
             tif=new.tif,
             oca_group=new.oca_group,
             state=OrderState.WORKING,
-            held=parent is not None and parent.state is not OrderState.FILLED,
+            held=parent is not None and parent.filled == 0,
             filled=0,
             average_price_ticks=None,
             submitted_at_ns=now_ns,
             finished_at_ns=None,
         )
+        if parent_perm_id is not None:
+            self._family.setdefault(parent_perm_id, []).append(order.perm_id)
         if refusal:
             return self.end(order, OrderState.REJECTED, now_ns, refusal)
         return self.store(order)
@@ -63,6 +67,15 @@ class OrderBook:
         """Working orders of that parent."""
         return [order for order in self.working.values() if order.parent_perm_id == perm_id]
 
+    def fillable(self, order: ExchangeOrder) -> int:
+        """Contracts of an order that may fill now: a child's no more than its parent opened and nothing closed yet."""
+        parent = self.orders.get(order.parent_perm_id) if order.parent_perm_id is not None else None
+        if parent is None or self.adds_exposure(order):
+            return order.remaining
+        family = (self.orders[number] for number in self._family[parent.perm_id])
+        closed = sum(other.filled for other in family if not self.adds_exposure(other))
+        return min(order.remaining, parent.filled - closed)
+
     def tied(self, filled: ExchangeOrder) -> list[int]:
         """Working orders that a fill of this one cancels: the parent's other children, and its OCA group."""
         return [
@@ -75,7 +88,7 @@ class OrderBook:
     def pending(self, order: NewOrder | ExchangeOrder, without: int | None = None) -> int:
         """Contracts working on the order's side that add exposure; of one OCA group only one can fill."""
         return sum(
-            other.quantity
+            other.remaining
             for number, other in self.working.items()
             if number != without
             and other.side is order.side
@@ -96,9 +109,23 @@ class OrderBook:
         if new.parent_perm_id is None:
             return ""
         parent = self.orders.get(new.parent_perm_id)
-        if parent is None or (parent.state.is_final and parent.state is not OrderState.FILLED):
+        if parent is None or (parent.state.is_final and parent.filled == 0):
             return "its parent is cancelled, rejected or unknown"
         return ""
+
+
+def with_fill(order: ExchangeOrder, quantity: int, price_ticks: int, now_ns: int) -> ExchangeOrder:
+    """The order after a fill; final when nothing is left of it."""
+    filled = order.filled + quantity
+    before = (order.average_price_ticks or Decimal(0)) * order.filled
+    is_whole = filled == order.quantity
+    return replace(
+        order,
+        state=OrderState.FILLED if is_whole else order.state,
+        filled=filled,
+        average_price_ticks=(before + Decimal(price_ticks) * quantity) / filled,
+        finished_at_ns=now_ns if is_whole else None,
+    )
 
 
 def term_objection(order: NewOrder | ExchangeOrder) -> str:

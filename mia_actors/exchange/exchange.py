@@ -1,9 +1,12 @@
 """The simulated exchange: orders in, five-second bars through it, events out. Pure and deterministic.
 
-Fills are conservative and whole. A market order submitted at market time T fills at the open of the next bar
-plus slippage; a stop at the worse of its price and the bar's open, plus slippage; a limit at its price where
-the bar traded through it by a tick. Where one bar touches a stop and a limit, the stop comes first; a stop
-may end the position in the very bar its entry filled in, a target may not.
+Fills are conservative, and whole unless a share of the volume limits them. A market order submitted at market
+time T fills at the open of the next bar plus slippage; a stop at the worse of its price and the bar's open, plus
+slippage; a limit at its price where the bar traded through it by a tick. Where one bar touches a stop and a limit,
+the stop comes first; a stop may end the position in the very bar its entry filled in, a target may not.
+
+A bracket's children work from the first fill of their parent on, for as much as it has opened; what closes it ends
+the rest of the parent, and a parent that is cancelled half filled leaves its children to what it has opened.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +19,7 @@ from mia_actors.core.orders import Fill, OrderState, OrderType, Side, TimeInForc
 from mia_actors.core.trade_date import trade_date
 from mia_actors.core.units import Contract, Product
 from mia_actors.exchange.account import Account
-from mia_actors.exchange.book import LIMITED, STOPPED, OrderBook, term_objection
+from mia_actors.exchange.book import LIMITED, STOPPED, OrderBook, term_objection, with_fill
 from mia_actors.exchange.matching import FillPrice, limit_fill, market_fill, stop_fill, within_limit
 from mia_actors.exchange.orders import (
     AccountTerms,
@@ -33,6 +36,7 @@ from mia_actors.exchange.orders import (
 CANCELLED_BY_TRADER = "cancelled by trader"
 CANCELLED_BY_OCA = "cancelled with its group"
 CANCELLED_WITH_PARENT = "cancelled with its parent"
+CANCELLED_BY_CHILD = "cancelled when its bracket closed what it had opened"
 CANCELLED_AT_DAY_END = "day order: its trade date is over"
 
 
@@ -60,7 +64,7 @@ class SimulatedExchange:
         self._costs = costs
         self._account = Account(product, account)
         self._book = OrderBook()
-        self._triggered: set[int] = set()  # stop-limits that work as limits
+        self._triggered: set[int] = set()  # stops that work as market or limit orders
         self._rested: set[int] = set()  # limits that were through a bar: no longer arriving
         self._executions: list[Execution] = []
 
@@ -179,7 +183,8 @@ class SimulatedExchange:
     def _match_market(
         self, order: ExchangeOrder, bar: Bar, fresh: set[int], events: list[ExchangeEvent]
     ) -> None:
-        if order.order_type is OrderType.MARKET:
+        is_triggered = order.order_type is OrderType.STOP and order.perm_id in self._triggered
+        if order.order_type is OrderType.MARKET or is_triggered:
             price = market_fill(order.side, bar.open_ticks, self._costs.slippage_ticks)
             self._fill(order, price, bar, fresh, events)
 
@@ -224,21 +229,20 @@ class SimulatedExchange:
     def _fill(
         self, order: ExchangeOrder, price: FillPrice, bar: Bar, fresh: set[int], events: list[ExchangeEvent]
     ) -> None:
-        """Books a whole fill, cancels what is tied to it, releases its children; their stops get a turn."""
-        filled = replace(
-            order,
-            state=OrderState.FILLED,
-            filled=order.quantity,
-            average_price_ticks=Decimal(price.price_ticks),
-            finished_at_ns=self.now_ns,
-        )
-        self._book.store(filled)
-        execution = self._booked(filled, price.price_ticks)
+        """Books a fill, cancels what is tied to it, releases its children; their stops get a turn."""
+        limit = self._costs.contracts_in(bar.volume)
+        fillable = self._book.fillable(order)
+        quantity = fillable if limit is None else min(limit, fillable)
+        if quantity <= 0:
+            return
+        filled = self._book.store(with_fill(order, quantity, price.price_ticks, self.now_ns))
+        execution = self._booked(filled, quantity, price.price_ticks)
         events += (Executed(execution=execution), OrderChanged(order=filled))
-        events += self._cancelled(self._book.tied(filled), CANCELLED_BY_OCA)
-        children = [
-            self._book.store(replace(child, held=False)) for child in self._book.children(filled.perm_id)
-        ]
+        if not filled.state.is_final and order.order_type in STOPPED:
+            self._triggered.add(order.perm_id)
+        events += self._consequences(filled)
+        released = [child for child in self._book.children(filled.perm_id) if child.held]
+        children = [self._book.store(replace(child, held=False)) for child in released]
         for child in children:
             fresh.add(child.perm_id)
             events.append(OrderChanged(order=child))
@@ -246,15 +250,26 @@ class SimulatedExchange:
             if child.order_type in STOPPED and child.perm_id in self._book.working:
                 self._try_stop(child, bar, price.level_ticks, fresh, events)
 
-    def _booked(self, filled: ExchangeOrder, price_ticks: int) -> Execution:
-        commission_usd = self._costs.commission_usd_per_side * filled.quantity
+    def _consequences(self, filled: ExchangeOrder) -> list[ExchangeEvent]:
+        """What a fill ends: the rest of a parent whose child closes, and what is tied once nothing is left to close."""
+        events: list[ExchangeEvent] = []
+        parent = self._book.orders.get(filled.parent_perm_id) if filled.parent_perm_id is not None else None
+        if parent is not None and not parent.state.is_final and not self._book.adds_exposure(filled):
+            ended = self._book.end(parent, OrderState.CANCELLED, self.now_ns, CANCELLED_BY_CHILD)
+            events.append(OrderChanged(order=ended))
+        if filled.state.is_final or (parent is not None and self._book.fillable(filled) == 0):
+            events += self._cancelled([filled.perm_id, *self._book.tied(filled)], CANCELLED_BY_OCA)
+        return events
+
+    def _booked(self, filled: ExchangeOrder, quantity: int, price_ticks: int) -> Execution:
+        commission_usd = self._costs.commission_usd_per_side * quantity
         fill = Fill(
             exec_id=f"sim.{len(self._executions) + 1:08d}.01",
             order_ref=filled.order_ref,
             perm_id=filled.perm_id,
             instrument=self.contract.instrument,
             side=filled.side,
-            quantity=filled.quantity,
+            quantity=quantity,
             price_ticks=price_ticks,
             event_time_ns=self.now_ns,
             commission_usd=commission_usd,
@@ -263,7 +278,7 @@ class SimulatedExchange:
             exec_id=fill.exec_id,
             order=filled,
             side=filled.side,
-            quantity=filled.quantity,
+            quantity=quantity,
             price_ticks=price_ticks,
             event_time_ns=self.now_ns,
             commission_usd=commission_usd,
@@ -280,8 +295,9 @@ class SimulatedExchange:
                 continue
             ended = self._book.end(order, OrderState.CANCELLED, self.now_ns, reason)
             events.append(OrderChanged(order=ended))
-            waiting = [child.perm_id for child in self._book.children(perm_id)]
-            events += self._cancelled(waiting, CANCELLED_WITH_PARENT)
+            if not ended.filled:  # what it has opened stays protected
+                waiting = [child.perm_id for child in self._book.children(perm_id)]
+                events += self._cancelled(waiting, CANCELLED_WITH_PARENT)
         return events
 
     def _day_orders_ended(self, bar: Bar) -> list[ExchangeEvent]:

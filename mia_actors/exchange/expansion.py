@@ -28,7 +28,7 @@ def expand(bar: Bar) -> tuple[Bar, ...]:
     if count == 1:
         return (bar,)
     draw = seeded_random(bar.start_ns).random
-    if _low_first(bar):
+    if low_first(bar):
         path = _rising(bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks, count, draw)
     else:
         mirrored = _rising(-bar.open_ticks, -bar.low_ticks, -bar.high_ticks, -bar.close_ticks, count, draw)
@@ -51,7 +51,8 @@ def expand(bar: Bar) -> tuple[Bar, ...]:
     )
 
 
-def _low_first(bar: Bar) -> bool:
+def low_first(bar: Bar) -> bool:
+    """Whether the path within a bar visits its low before its high."""
     if bar.close_ticks == bar.open_ticks:
         return bar.open_ticks - bar.low_ticks <= bar.high_ticks - bar.open_ticks
     return bar.close_ticks > bar.open_ticks

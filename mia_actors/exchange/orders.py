@@ -14,6 +14,12 @@ class Costs:
     """Per contract."""
     slippage_ticks: int = 1
     """Paid by every market order and triggered stop."""
+    fill_share_max: Decimal | None = None
+    """Share of a 5-second bar's volume that one order gets in it, at least one contract; None: orders fill whole."""
+
+    def contracts_in(self, volume: int) -> int | None:
+        """Most contracts of one order that fill in a bar of this volume; None for any number."""
+        return None if self.fill_share_max is None else max(1, int(self.fill_share_max * volume))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,3 +326,32 @@ def test_only_ones_own_oca_group_is_cancelled(market: Market) -> None:
         assert references(working) == sorted([apart.order.orderRef, foreign.order.orderRef])
 
     market.play(scenario())
+
+
+def test_an_order_larger_than_its_share_of_the_volume_fills_in_parts(
+    open_market: Callable[..., Market],
+) -> None:
+    """One execution and one commission a part; the order works until the last."""
+    market = open_market("--fill-share", "0.000001")
+
+    async def scenario() -> None:
+        client = await market.client()
+        trade = await client.placed(MarketOrder("BUY", 3, tif="GTC", outsideRth=True))
+        filled = []
+        for part in (1, 2, 3):
+            market.show(2 if part == 1 else 1)  # the first of all is the market's beginning
+            await client.ib.reqCurrentTimeAsync()
+            filled.append((trade.orderStatus.status, trade.orderStatus.filled, trade.orderStatus.remaining))
+        assert ("Submitted", 2.0, 1.0) in filled
+        await until(lambda: len(client.ib.fills()) == 3, "three parts")
+        fills = client.ib.fills()
+        assert [fill.execution.shares for fill in fills] == [1, 1, 1]
+        assert [fill.execution.cumQty for fill in fills] == [1, 2, 3]
+        assert len({fill.execution.execId for fill in fills}) == 3
+        assert all(fill.commissionReport.commission == 2.25 for fill in fills)
+        assert trade.orderStatus.status == "Filled"
+        assert trade.orderStatus.avgFillPrice == pytest.approx(
+            sum(fill.execution.price for fill in fills) / 3
+        )
+
+    market.play(scenario())

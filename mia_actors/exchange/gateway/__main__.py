@@ -12,17 +12,21 @@ import stat
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Never
 
 from mia_actors.core.clock import SystemClock, time_ns_of
 from mia_actors.core.errors import ConfigError
+from mia_actors.exchange.gateway import trading_hours
+from mia_actors.exchange.gateway.access import AccessTerms
 from mia_actors.exchange.gateway.client import ApiClient
 from mia_actors.exchange.gateway.control import serve_control
 from mia_actors.exchange.gateway.faults import load_script
 from mia_actors.exchange.gateway.journal import GatewayJournal
 from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
 from mia_actors.exchange.gateway.server import Gateway
+from mia_actors.exchange.orders import Costs
 from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 from mia_actors.telemetry.logs import configure_logging
 
@@ -83,6 +87,16 @@ def _pace(text: str) -> float | None:
     return pace
 
 
+def _share(text: str) -> Decimal:
+    try:
+        share = Decimal(text)
+    except InvalidOperation:
+        share = Decimal("nan")
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: more than 0, at most 1")
+    return share
+
+
 def _roles(text: str) -> frozenset[Role]:
     try:
         return frozenset(Role(name) for name in text.split(",") if name)
@@ -106,7 +120,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=_pace, default="lockstep")
     parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
+    parser.add_argument(
+        "--fill-share", type=_share, help="an order gets at most this share of a bar's volume"
+    )
     parser.add_argument("--fault-script", type=Path, help="YAML file of faults, see docs/faults.md")
+    parser.add_argument("--read-only", action="store_true", help="as TWS with Read-Only API ticked")
+    parser.add_argument("--no-market-data", action="store_true", help="as an account without subscriptions")
+    parser.add_argument("--pacing", action="store_true", help="TWS's limits to the pace of requests hold")
     parser.add_argument("--autostart", action="store_true")
     parser.add_argument("--detach", action="store_true", help="go on when standard input ends")
     parser.add_argument("--log-directory", type=Path)
@@ -128,6 +148,7 @@ def _market(arguments: argparse.Namespace) -> tuple[SimulatedMarket, Tape]:
         tape,
         lockstep_roles=arguments.lockstep_roles if arguments.pace is None else frozenset(),
         bars_max=arguments.cycles,
+        costs=Costs(fill_share_max=arguments.fill_share),
     )
     return market, tape
 
@@ -171,7 +192,9 @@ async def _serve(
     )
     if arguments.autostart or market.started:
         gateway.start()
+    warming = loop.run_in_executor(None, trading_hours.warm)
     await ended.wait()
+    await warming
     server.close()
     control.close()
 
@@ -219,6 +242,11 @@ def main() -> int:
                 master_client_id=arguments.master_client_id,
                 record=record,
                 faults=load_script(arguments.fault_script) if arguments.fault_script else (),
+                access=AccessTerms(
+                    is_read_only=arguments.read_only,
+                    has_market_data=not arguments.no_market_data,
+                    is_paced=arguments.pacing,
+                ),
             )
             asyncio.run(_serve(gateway, market, tape, arguments))
     except ConfigError as error:

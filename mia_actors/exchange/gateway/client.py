@@ -13,6 +13,8 @@ from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar
 from mia_actors.exchange.gateway import order_frames
 from mia_actors.exchange.gateway.account_requests import AccountRequests
+from mia_actors.exchange.gateway.contract_requests import ContractRequests
+from mia_actors.exchange.gateway.depth_requests import DepthRequests
 from mia_actors.exchange.gateway.dialect import VERSION_MAX, VERSION_MIN, Dialect
 from mia_actors.exchange.gateway.family import Handler, Peer, RequestFamily
 from mia_actors.exchange.gateway.framing import Field, FrameReader, MalformedFrame, frame, split
@@ -20,13 +22,14 @@ from mia_actors.exchange.gateway.history_requests import HistoryRequests
 from mia_actors.exchange.gateway.market_requests import MarketRequests
 from mia_actors.exchange.gateway.order_lists import OrderLists
 from mia_actors.exchange.gateway.order_requests import OrderRequests
+from mia_actors.exchange.gateway.pacing import MESSAGES_PER_S_MAX, VIOLATIONS_MAX
 from mia_actors.exchange.gateway.refusals import Refused
+from mia_actors.exchange.gateway.tick_requests import TickRequests
 from mia_actors.exchange.orders import ExchangeOrder, Execution
 
 if TYPE_CHECKING:
     from mia_actors.exchange.gateway.server import Gateway
 
-MESSAGES_PER_S_MAX = 50
 START_API = 71
 LIVE = -1
 """Request id of what nobody asked for."""
@@ -43,7 +46,10 @@ NOTICES = (
 class Requests:
     """Every family of requests of one client."""
 
+    contract: ContractRequests
     market: MarketRequests
+    ticks: TickRequests
+    depth: DepthRequests
     history: HistoryRequests
     account: AccountRequests
     lists: OrderLists
@@ -53,9 +59,13 @@ class Requests:
     def of(cls, gateway: "Gateway", peer: Peer) -> Self:
         """Families that nothing was asked of yet."""
         lists = OrderLists(gateway, peer)
+        history = HistoryRequests(gateway, peer)
         return cls(
+            contract=ContractRequests(gateway, peer),
             market=MarketRequests(gateway, peer),
-            history=HistoryRequests(gateway, peer),
+            ticks=TickRequests(gateway, peer, history),
+            depth=DepthRequests(gateway, peer),
+            history=history,
             account=AccountRequests(gateway, peer),
             lists=lists,
             orders=OrderRequests(gateway, peer, lists),
@@ -64,7 +74,16 @@ class Requests:
     @property
     def families(self) -> tuple[RequestFamily, ...]:
         """All of them, in the order they are told what happens."""
-        return (self.account, self.market, self.history, self.lists, self.orders)
+        return (
+            self.account,
+            self.contract,
+            self.market,
+            self.ticks,
+            self.depth,
+            self.history,
+            self.lists,
+            self.orders,
+        )
 
     def handlers(self) -> dict[int, Handler]:
         """By message number."""
@@ -84,6 +103,7 @@ class ApiClient(asyncio.Protocol):
         self._recent: deque[float] = deque()
         self._requests: Requests | None = None
         self._after: list[list[Field]] = []
+        self._violations = 0
         self._is_sealed = False
         self.client_id: int | None = None
         self.is_black_hole = False
@@ -209,7 +229,8 @@ class ApiClient(asyncio.Protocol):
 
     def forget_streams(self) -> None:
         """Its market data ends without a word."""
-        self._admitted().market.forget_streams()
+        for family in self._admitted().families:
+            family.forget_streams()
 
     @property
     def streams_bars(self) -> bool:
@@ -228,9 +249,11 @@ class ApiClient(asyncio.Protocol):
             self._greet(payload)
             return
         fields = split(payload)
-        self._pace()
+        if not self._is_in_pace():
+            return
         try:
             number = int(fields[0])
+            self._gateway.access.admit(number, fields)
             handler = self._handler(number)
             if self._gateway.faults.received(self, number, fields):
                 handler(fields)
@@ -266,13 +289,22 @@ class ApiClient(asyncio.Protocol):
         )
         self.send([version, gateway.clock_text()])
 
-    def _pace(self) -> None:
+    def _is_in_pace(self) -> bool:
+        """Tells of each message above the rate; where the limits hold, drops it, and the client with the third."""
         now_s = self._gateway.monotonic_s()
         self._recent.append(now_s)
         while self._recent[0] < now_s - 1:
             self._recent.popleft()
-        if len(self._recent) > MESSAGES_PER_S_MAX:
-            self.send(self.dialect.error(-1, 100, "Max rate of messages per second has been exceeded"))
+        if len(self._recent) <= MESSAGES_PER_S_MAX:
+            return True
+        self.send(self.dialect.error(-1, 100, "Max rate of messages per second has been exceeded"))
+        if not self._gateway.access.is_paced:
+            return True
+        self._violations += 1
+        if self._violations >= VIOLATIONS_MAX:
+            self.end_sending()
+            self.close()
+        return False
 
     def _start(self, fields: list[str]) -> None:
         wanted = int(fields[2])

@@ -1,14 +1,34 @@
 """How one client is spoken to: its server version, and the contract and account everything is about. Pure."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from mia_actors.core.clock import NS_PER_S, utc_datetime
-from mia_actors.core.market import Bar
 from mia_actors.core.units import Contract, Product
 from mia_actors.exchange.gateway.framing import Field
 
 VERSION_MIN, VERSION_MAX = 157, 178
 ERROR_HAS_JSON = 166
+
+
+class Prices(Protocol):
+    """A bar of any kind; prices in ticks."""
+
+    @property
+    def open_ticks(self) -> int:
+        """First price."""
+
+    @property
+    def high_ticks(self) -> int:
+        """Highest one."""
+
+    @property
+    def low_ticks(self) -> int:
+        """Lowest one."""
+
+    @property
+    def close_ticks(self) -> int:
+        """Last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +66,12 @@ class Dialect:
         """A price as the wire writes it."""
         return float(self.product.price_of(ticks))
 
-    def prices(self, bar: Bar) -> list[Field]:
-        """Open, high, low, close."""
-        return [self.price(one) for one in (bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)]
+    def prices(self, bar: Prices, shift_ticks: int = 0) -> list[float]:
+        """Open, high, low, close, shifted."""
+        found = (bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)
+        return [self.price(one + shift_ticks) for one in found]
 
-    def weighted_price(self, bar: Bar) -> float:
+    def weighted_price(self, bar: Prices) -> float:
         """The bar's typical price: the simulation has no trades to weigh."""
         return float(self.product.price_of(bar.high_ticks + bar.low_ticks + bar.close_ticks) / 3)
 

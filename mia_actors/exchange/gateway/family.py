@@ -33,6 +33,9 @@ class RequestFamily:
     def bar_shown(self, bar: Bar) -> None:
         """A 5-second bar passed; executions in it were told before."""
 
+    def forget_streams(self) -> None:
+        """Nothing of the market is streamed any more, and nobody is told."""
+
     def account_changed(self) -> None:
         """There was an execution."""
 

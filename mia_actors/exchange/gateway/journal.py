@@ -76,6 +76,8 @@ def tape_line(market: SimulatedMarket) -> str:
         "last_bar_end_ns": market.last_bar_end_ns,
         "crc32": _checksum(market.bars),
     }
+    if market.costs.fill_share_max is not None:
+        document["fill_share"] = str(market.costs.fill_share_max)
     return json.dumps(document)
 
 

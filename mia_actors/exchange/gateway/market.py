@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from mia_actors.core.errors import InvariantViolated
-from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.market import Bar
 from mia_actors.core.units import product
 from mia_actors.exchange.exchange import SimulatedExchange
 from mia_actors.exchange.expansion import expand
@@ -134,16 +134,24 @@ MarketChange = (
 class SimulatedMarket:
     """One tape, one account, every client's orders, and how far each role has acknowledged."""
 
-    def __init__(self, tape: Tape, *, lockstep_roles: frozenset[Role], bars_max: int | None) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        *,
+        lockstep_roles: frozenset[Role],
+        bars_max: int | None,
+        costs: Costs | None = None,
+    ) -> None:
         """`lockstep_roles` are waited for; none of them where the market has a pace of its own."""
         self.bars: Sequence[Bar] = tape.bars[:bars_max]
         """Base bars of the session."""
         self.contract = tape.contract
         self.product = product(tape.contract.symbol)
+        self.costs = costs or Costs()
         self.exchange = SimulatedExchange(
             contract=tape.contract,
             product=self.product,
-            costs=Costs(),
+            costs=self.costs,
             account=AccountTerms(),
             start_ns=self.bars[0].start_ns,
         )
@@ -154,7 +162,8 @@ class SimulatedMarket:
         self.struck: Counter[int] = Counter()
         """How often each fault of the script was carried out."""
         self._roles = lockstep_roles
-        self._history = History(tape.history)
+        self.past = History(tape.history)
+        """What the market has shown, before the session too; to be read."""
         self._numbers: dict[tuple[int, int], int] = {}
         self._last_ids: dict[int, int] = {}
         self._next_base = 0
@@ -194,10 +203,6 @@ class SimulatedMarket:
             if self.acknowledged_ns[Role.CYCLE] < base_end_ns:
                 missing.append(Role.CYCLE)
         return missing
-
-    def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        """See `History.bars`."""
-        return self._history.bars(timeframe, duration, self.now_ns)
 
     def next_order_id(self, client_id: int) -> int:
         """First order id the client has not used."""
@@ -277,8 +282,8 @@ class SimulatedMarket:
             self._next_base += 1
         bar = self._small.pop()
         events = self.exchange.advance(bar)
-        self._history.add_small(bar)
+        self.past.add_small(bar)
         if not self._small:
-            self._history.close_base(self.bars[self._next_base - 1])
+            self.past.close_base(self.bars[self._next_base - 1])
         self.last_bar = bar
         return events

@@ -1,19 +1,23 @@
 """Frames about the contract and its market. Pure; versions 157 to 178 where they differ."""
 
-from collections.abc import Sequence
-
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.market import Bar
-from mia_actors.exchange.gateway.dialect import Dialect, stamp
+from mia_actors.exchange.gateway.dialect import Dialect
 from mia_actors.exchange.gateway.framing import Field
+from mia_actors.exchange.gateway.history_frames import flow
+from mia_actors.exchange.gateway.price_points import Shown
+from mia_actors.exchange.gateway.trading_hours import ZONE, hours_text
 
 DETAILS_WITHOUT_VERSION = 164
+SAMPLES_HAVE_DESCRIPTION = 176
+LONG_NAMES = {"ES": "E-mini S&P 500", "MES": "Micro E-mini S&P 500", "NQ": "E-mini NASDAQ 100"}
+SERVICE_DEPTH = "Deep"
 MARKET_RULE = 67
 UNDERLYING_CON_ID = 11004968
 
 
-def contract_details(dialect: Dialect, request_id: int) -> list[Field]:
-    """The contract, complete enough to be qualified."""
+def contract_details(dialect: Dialect, request_id: int, *, now_ns: int) -> list[Field]:
+    """The contract, with its hours from a moment on."""
     contract, product = dialect.contract, dialect.product
     head: list[Field] = [10] if dialect.version >= DETAILS_WITHOUT_VERSION else [10, 8]
     found: list[Field] = [
@@ -40,15 +44,15 @@ def contract_details(dialect: Dialect, request_id: int) -> list[Field]:
         product.exchange,
         1,
         UNDERLYING_CON_ID,
-        "E-mini S&P 500 (simulated)",
+        _long_name(dialect),
         "",
         contract.month,
         "",
         "",
         "",
-        "US/Central",
-        "",
-        "",
+        ZONE,
+        hours_text(now_ns, regular_only=False),
+        hours_text(now_ns, regular_only=True),
         "",
         "",
         0,
@@ -71,44 +75,33 @@ def market_rule(dialect: Dialect, rule_id: str) -> list[Field]:
     return [93, rule_id, 1, 0.0, dialect.product.tick_size]
 
 
-def realtime_bar(dialect: Dialect, request_id: int, bar: Bar) -> list[Field]:
+def symbol_samples(dialect: Dialect, request_id: int, pattern: str) -> list[Field]:
+    """What a search finds: the product's index, with futures on it, or nothing."""
+    wanted, product = pattern.strip().casefold(), dialect.product
+    words = (product.symbol, *_long_name(dialect).split())
+    if not wanted or not any(word.casefold().startswith(wanted) for word in words):
+        return [79, request_id, 0]
+    found: list[Field] = [79, request_id, 1, UNDERLYING_CON_ID, product.symbol, "IND", product.exchange]
+    found += [product.currency, 1, "FUT"]
+    return [*found, _long_name(dialect), ""] if dialect.version >= SAMPLES_HAVE_DESCRIPTION else found
+
+
+def depth_exchanges(dialect: Dialect) -> list[Field]:
+    """Where there is market depth."""
+    return [80, 1, dialect.product.exchange, "FUT", "", SERVICE_DEPTH, 2147483647]
+
+
+def tick_terms(dialect: Dialect, request_id: int) -> list[Field]:
+    """What goes before quotes: the price step."""
+    return [81, request_id, dialect.product.tick_size, "", 3]
+
+
+def realtime_bar(dialect: Dialect, request_id: int, bar: Bar, shown: Shown) -> list[Field]:
     """A 5-second bar."""
-    return [
-        50,
-        3,
-        request_id,
-        bar.start_ns // NS_PER_S,
-        *dialect.prices(bar),
-        bar.volume,
-        dialect.weighted_price(bar),
-        1,
-    ]
+    prices = dialect.prices(bar, shown.shift_ticks)
+    return [50, 3, request_id, bar.start_ns // NS_PER_S, *prices, *flow(dialect, bar, shown)]
 
 
-def historical(dialect: Dialect, request_id: int, bars: Sequence[Bar], *, epoch: bool) -> list[Field]:
-    """Bars of a historical request; the frame also ends it."""
-    first = stamp(bars[0].start_ns, epoch=False) if bars else ""
-    last = stamp(bars[-1].end_ns, epoch=False) if bars else ""
-    found: list[Field] = [17, request_id, first, last, len(bars)]
-    for bar in bars:
-        found += [
-            stamp(bar.start_ns, epoch=epoch),
-            *dialect.prices(bar),
-            bar.volume,
-            dialect.weighted_price(bar),
-            1,
-        ]
-    return found
-
-
-def quotes(dialect: Dialect, request_id: int, bar: Bar) -> list[list[Field]]:
-    """Last, bid and ask after a bar: a simulated one-tick spread around its close."""
-    found: list[list[Field]] = []
-    for price_type, size_type, ticks in (
-        (4, 5, bar.close_ticks),
-        (1, 0, bar.close_ticks - 1),
-        (2, 3, bar.close_ticks + 1),
-    ):
-        found.append([1, 6, request_id, price_type, dialect.price(ticks), 1, 0])
-        found.append([2, 6, request_id, size_type, 1])
-    return found
+def _long_name(dialect: Dialect) -> str:
+    symbol = dialect.product.symbol
+    return f"{LONG_NAMES.get(symbol, symbol)} (simulated)"

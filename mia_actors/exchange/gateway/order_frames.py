@@ -95,7 +95,7 @@ def execution(dialect: Dialect, request_id: int, found: Execution) -> list[Field
         order.client_id,
         0,
         order.filled,
-        price,
+        _average(dialect, order),
         order.order_ref,
         "",
         "",

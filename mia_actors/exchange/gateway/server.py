@@ -11,10 +11,12 @@ from mia_actors.core.clock import Clock, utc_datetime
 from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.exchange.exchange import SimulatedExchange
+from mia_actors.exchange.gateway.access import AccessTerms
 from mia_actors.exchange.gateway.client import ApiClient
 from mia_actors.exchange.gateway.fault_hands import FaultHands
 from mia_actors.exchange.gateway.faults import Fault, FaultSchedule
 from mia_actors.exchange.gateway.global_cancels import GlobalCancels
+from mia_actors.exchange.gateway.history import History
 from mia_actors.exchange.gateway.market import (
     Acknowledged,
     AllCancelled,
@@ -28,6 +30,7 @@ from mia_actors.exchange.gateway.market import (
     Started,
     Submitted,
 )
+from mia_actors.exchange.gateway.pacing import RequestPacing
 from mia_actors.exchange.orders import (
     ExchangeEvent,
     ExchangeOrder,
@@ -51,6 +54,7 @@ class Gateway:
         master_client_id: int,
         record: Callable[[MarketChange], None],
         faults: Sequence[Fault] = (),
+        access: AccessTerms | None = None,
     ) -> None:
         """`pace` is a multiple of real time, or None for lockstep.
 
@@ -72,6 +76,8 @@ class Gateway:
         self._pacing: asyncio.Task[None] | None = None
         schedule = FaultSchedule(faults, start_ns=market.bars[0].start_ns, struck=market.struck)
         self.faults = FaultHands(self, schedule)
+        self.access = access or AccessTerms()
+        self.pacing = RequestPacing() if self.access.is_paced else None
         self.malformed = 0
         self.on_stop: Callable[[], None] = lambda: None
 
@@ -95,9 +101,20 @@ class Gateway:
         """Market time as the wire writes it."""
         return utc_datetime(self.now_ns).strftime("%Y%m%d %H:%M:%S UTC")
 
-    def history(self, timeframe: Timeframe, duration: str) -> list[Bar]:
-        """See `History.bars`."""
-        return self._market.history(timeframe, duration)
+    @property
+    def past(self) -> History:
+        """What the market has shown so far; to be read."""
+        return self._market.past
+
+    @property
+    def last_bar(self) -> Bar | None:
+        """The 5-second bar shown last; None before the first of the session."""
+        return self._market.last_bar
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bars are being shown."""
+        return self._market.started and not self._market.is_over and not self.exchange.closed
 
     def status(self) -> dict[str, object]:
         """What the control port tells."""

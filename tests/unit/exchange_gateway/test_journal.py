@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from mia_actors.core.clock import NS_PER_S, SystemClock
 from mia_actors.core.errors import ConfigError, OrderRejected
-from mia_actors.core.market import Timeframe
 from mia_actors.core.orders import OrderType, Side, TimeInForce
 from mia_actors.exchange.gateway.journal import GatewayJournal, line_of, replay, surviving, tape_line
 from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
@@ -42,7 +41,12 @@ def state(market: SimulatedMarket) -> tuple[Any, ...]:
     exchange = market.exchange
     return (
         (market.now_ns, market.started, dict(market.acknowledged_ns), market.missing(), market.is_over),
-        (market.base_bars_shown, market.last_bar, market.history(Timeframe.S5, "1 D")),
+        (
+            market.base_bars_shown,
+            market.last_bar,
+            list(market.past.small_bars(0, market.now_ns)),
+            market.past.day,
+        ),
         (exchange.orders(), exchange.working_orders(), exchange.executions(), exchange.account()),
         (exchange.position_contracts, exchange.average_price_ticks, exchange.last_ticks),
         [market.next_order_id(client) for client in CLIENTS],
