@@ -1,7 +1,7 @@
 """Which asyncio client of the TWS API is installed: ib_async, or ib_insync, of which it is the maintained fork.
 
 The two have the same names and never belong into one environment, as both bring a module `eventkit`. Where both can
-be imported all the same, ib_async is taken.
+be imported all the same, ib_async is taken: a halt must not fail for it. A session with a real broker does not begin.
 """
 
 from importlib.util import find_spec

@@ -37,6 +37,9 @@ __all__ = ["IbContract", "IbFuture", "IbOrder", "RequestError", "WireIB", "WireL
 VITAL_MESSAGES = frozenset({3, 4, 5, 9, 10, 11, 17, 50, 59, 61, 101})
 """Messages that must not be lost: orders, executions, commissions, positions, bars, errors."""
 
+DEMOTED_REFUSALS = frozenset({105, 321, 329})
+"""Refusals that ib_async takes for warnings: it would leave a request so refused waiting for ever."""
+
 logging.getLogger(LIBRARY).setLevel(logging.CRITICAL)  # what matters is told by the listener
 
 
@@ -221,9 +224,12 @@ class _WireWrapper(Wrapper):
         super().updateAccountValue(tag, val, currency, account)
 
     def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str) -> None:  # noqa: N803
-        """See `WireListener.wire_error`."""
+        """See `WireListener.wire_error`; ends the request that was refused, whatever the library calls it."""
         self.tell(self._listener.wire_error, reqId, errorCode, errorString)
         super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
+        if errorCode in DEMOTED_REFUSALS and reqId in self._futures:
+            refusal = RequestError(reqId, errorCode, errorString)
+            self._endReq(reqId, refusal, success=False)  # type: ignore[no-untyped-call]
 
 
 class _StrictDecoder(Decoder):

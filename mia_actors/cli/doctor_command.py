@@ -24,7 +24,7 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import SystemConfig, child_settings, load_config
-from mia_actors.cli.posture import Finding, Grade, is_fit, machine_findings
+from mia_actors.cli.posture import Finding, Grade, is_fit, library_finding, machine_findings
 from mia_actors.cli.posture_facts import machine_facts
 from mia_actors.cli.preflight import broker_examined
 from mia_actors.cli.state import open_state
@@ -92,6 +92,7 @@ def _examined(
     clock = SystemClock()
     yield _python()
     yield _packages()
+    yield library_finding(installed(), mode)
     try:
         config = load_config(path)
     except ConfigError as error:
@@ -141,14 +142,6 @@ def _packages() -> Finding:
     if missing:
         return Finding(
             name="packages", grade=Grade.ERROR, found=f"missing: {', '.join(missing)}", remedy="make install"
-        )
-    if len(installed()) > 1:
-        both = " and ".join(installed())
-        return Finding(
-            name="packages",
-            grade=Grade.WARNING,
-            found=f"{both} are both installed and bring the same module eventkit; {LIBRARY} is used",
-            remedy="make ib-async, or: pip uninstall ib_async aeventkit && pip install --force-reinstall eventkit",
         )
     return Finding(name="packages", grade=Grade.OK, found=", ".join(found))
 

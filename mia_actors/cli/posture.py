@@ -1,6 +1,6 @@
 """Whether this machine and this broker session are fit to trade from. Pure: facts in, findings out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -97,6 +97,24 @@ def machine_findings(facts: MachineFacts, mode: BrokerMode) -> list[Finding]:
         *_priority(facts),
         *_ray(facts),
     ]
+
+
+def library_finding(installed: Sequence[str], mode: BrokerMode) -> Finding:
+    """Of the client libraries that can be imported, the one taken first: two overwrite each other's eventkit."""
+    if not installed:
+        return Finding(name="client library", grade=Grade.ERROR, found="there is none", remedy="make install")
+    taken = installed[0]
+    if len(installed) == 1:
+        return Finding(name="client library", grade=Grade.OK, found=taken)
+    return Finding(
+        name="client library",
+        grade=Grade.WARNING if mode is BrokerMode.SIM else Grade.ERROR,
+        found=f"{' and '.join(installed)} are both installed and bring the same module eventkit; {taken} is used",
+        remedy=(
+            "make ib-async, or: pip uninstall ib_async aeventkit"
+            " && pip install --force-reinstall --no-deps eventkit"
+        ),
+    )
 
 
 def broker_findings(facts: BrokerFacts, mode: BrokerMode, *, guardian_client_id: int) -> list[Finding]:

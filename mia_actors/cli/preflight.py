@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from mia_actors.broker.ib_library import installed
 from mia_actors.cli.config import GUARDIAN, SystemConfig, roll_days_of, session_connections
-from mia_actors.cli.posture import Finding, Grade, broker_findings, machine_findings
+from mia_actors.cli.posture import Finding, Grade, broker_findings, library_finding, machine_findings
 from mia_actors.cli.posture_facts import broker_facts, machine_facts
 from mia_actors.core.clock import Clock
 from mia_actors.core.errors import ConfigError
@@ -65,7 +66,8 @@ def preflight(
     if mode is BrokerMode.SIM:
         return []
     machine = machine_findings(machine_facts(state_dir, own_ray=own_ray, clock=clock), mode)
-    broker = broker_examined(config, mode, live_account, TIMEOUT_S, clock)
+    library = library_finding(installed(), mode)
+    broker = [library, *broker_examined(config, mode, live_account, TIMEOUT_S, clock)]
     log = get_logger(actor="run")
     for one in (*machine, *broker):
         log.info("posture.examined", **one.document())

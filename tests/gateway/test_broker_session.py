@@ -12,7 +12,7 @@ from mia_actors.broker.guardian_desk import GuardianSession, connected
 from mia_actors.broker.market_gate import LockstepGate, OpenGate, market_gate
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S, SystemClock
-from mia_actors.core.errors import BrokerDisconnected, InvariantViolated
+from mia_actors.core.errors import BrokerDisconnected, InvariantViolated, PermanentError
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill, OrderSpec, OrderState, OrderType, Purpose, Side
 from mia_actors.core.session import BrokerMode, Connection, SessionInfo
@@ -170,6 +170,19 @@ def test_the_guardian_hears_the_trader_s_fills_before_the_bar_they_happened_in(m
     assert (fill.order_ref, fill.event_time_ns) == ("a", bar.end_ns)
     assert (fill.commission_usd, with_commission.commission_usd is not None) == (None, True)
     assert (guardian.position_contracts(), guardian.working_orders()) == (1, 0)
+
+
+def test_a_request_that_is_not_valid_raises_and_leaves_the_session_as_it_was(market: Market) -> None:
+    session = market.trader()
+
+    def midpoints(ib: Any) -> Any:
+        return ib.reqHistoricalDataAsync(
+            session._ib_contract, "", "1 D", "5 secs", "MIDPOINT", useRTH=False, timeout=0
+        )
+
+    with pytest.raises(PermanentError, match="code 321"):
+        session._ask("midpoints", midpoints)
+    assert session.broker_time_ns() == market.start_ns
 
 
 def test_a_guardian_that_comes_late_knows_the_fills_before_it_and_hears_those_after(market: Market) -> None:

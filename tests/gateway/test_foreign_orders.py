@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ib_insync import IB, Future, LimitOrder, MarketOrder, Order
 
 from mia_actors.core.decisions import TargetPosition
 from mia_actors.core.orders import OrderState, Permit
@@ -15,6 +14,7 @@ from mia_actors.execution.journal import SCHEMA, OrderJournal
 from mia_actors.execution.messages import AppliedStatus
 from mia_actors.store.sqlite import open_database
 from tests.gateway.broker_market import NEAR_TICKS, SMALL_NS, WAIT_S, Market, bracket, next_bar, permit
+from tests.gateway.stock import IB, Future, LimitOrder, MarketOrder, Order
 
 pytestmark = pytest.mark.gateway
 PERSON = 31

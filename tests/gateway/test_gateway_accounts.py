@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from ib_insync import ExecutionFilter, MarketOrder, RequestError
 
+from tests.gateway.stock import ExecutionFilter, MarketOrder, RequestError, refusals_are_told
 from tests.gateway.tws_market import (
     MASTER,
     TRADER,
@@ -128,6 +128,7 @@ def test_executions_are_filtered_by_every_field_of_the_request(market: Market) -
     market.play(scenario())
 
 
+@refusals_are_told
 def test_execution_filter_that_is_none_is_refused_by_its_number(market: Market) -> None:
     async def scenario() -> None:
         client = await market.client()

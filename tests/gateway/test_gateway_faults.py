@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ib_insync import LimitOrder
 
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.errors import ConfigError
 from mia_actors.exchange.gateway.keeper import GatewayKeeper, KeeperLimits
 from mia_actors.exchange.gateway.process import GatewayProcess
+from tests.gateway.stock import LimitOrder
 from tests.gateway.tws_market import FAR, HOST, TRADER, WAIT_S, Client, Market, until
 
 pytestmark = pytest.mark.gateway

@@ -1,10 +1,10 @@
 """The wire by hand: versions, pieces of frames, bytes that are none."""
 
 import pytest
-from ib_insync import LimitOrder, MarketOrder
 
 from mia_actors.core.clock import NS_PER_S
 from tests.gateway.raw_client import RawClient
+from tests.gateway.stock import LimitOrder, MarketOrder
 from tests.gateway.tws_market import TICK, Client, Market, far_limit, trading, until
 
 pytestmark = pytest.mark.gateway

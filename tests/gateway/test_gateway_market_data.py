@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from ib_insync import Future, RequestError
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
+from tests.gateway.stock import Future, RequestError, refusals_are_told
 from tests.gateway.tws_market import Client, Market, until
 
 pytestmark = pytest.mark.gateway

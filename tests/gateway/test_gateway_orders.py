@@ -4,13 +4,13 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from ib_insync import Future, LimitOrder, MarketOrder, Order, StopLimitOrder, StopOrder
 
 from mia_actors.core.clock import time_ns_of
 from mia_actors.core.market import Bar
 from mia_actors.core.units import ES
 from mia_actors.exchange.expansion import expand
 from mia_actors.exchange.tape import TapeSelection, load_tape
+from tests.gateway.stock import Future, LimitOrder, MarketOrder, Order, StopLimitOrder, StopOrder
 from tests.gateway.tws_market import (
     FAR,
     TICK,

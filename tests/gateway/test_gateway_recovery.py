@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ib_insync import MarketOrder
 
 from mia_actors.broker.market_gate import LockstepGate
 from mia_actors.core.clock import SystemClock, time_ns_of
 from mia_actors.core.errors import BrokerDisconnected, TransientError
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.keeper import GatewayKeeper, KeeperLimits
+from tests.gateway.stock import MarketOrder
 from tests.gateway.tws_market import (
     FAR,
     HOST,

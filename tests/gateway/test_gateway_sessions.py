@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from ib_insync import MarketOrder
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.core.errors import TransientError
 from mia_actors.exchange.gateway.control_client import ControlClient
 from tests.gateway.raw_client import RawClient
+from tests.gateway.stock import MarketOrder
 from tests.gateway.tws_market import (
     HOST,
     MASTER,
@@ -31,7 +31,7 @@ def test_stock_client_connects_and_every_first_request_is_answered(market: Marke
 
     async def scenario() -> None:
         client = await market.client()
-        assert client.ib.client.serverVersion() == 176
+        assert client.ib.client.serverVersion() == client.ib.client.MaxClientVersion
         (account,) = client.ib.managedAccounts()
         assert "DUSIM" in account
         assert {2104, 2106, 2158} <= set(client.codes(-1))

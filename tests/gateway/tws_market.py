@@ -1,15 +1,23 @@
-"""A simulated gateway under the test's hand: stock `ib_insync` clients beside its control port."""
+"""A simulated gateway under the test's hand: stock clients beside its control port."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from ib_insync import IB, Contract, Future, LimitOrder, MarketOrder, Order, RealTimeBarList, StopOrder
-
 from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.exchange.gateway.control_client import ControlClient
 from mia_actors.exchange.gateway.keeper import GatewayKeeper
 from mia_actors.exchange.gateway.process import GatewayProcess
+from tests.gateway.stock import (
+    IB,
+    Contract,
+    Future,
+    LimitOrder,
+    MarketOrder,
+    Order,
+    RealTimeBarList,
+    StopOrder,
+)
 
 HOST = "127.0.0.1"
 TRADER, MASTER = 11, 12

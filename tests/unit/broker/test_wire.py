@@ -1,12 +1,13 @@
 """Frames as they come off the socket, through the client library's decoder, to the listener."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from mia_actors.broker.wire import WireIB
+from mia_actors.broker.wire import RequestError, WireIB
 
 EXECUTION = (
     "11 -1 5 7 ES FUT 20131220 0.0 _ 50 CME USD ESZ3 ES sim.01 20131008_14:00:05_UTC DU1 CME BOT 1 1660.25 "
@@ -108,6 +109,25 @@ def test_a_status_is_told_as_the_gateway_put_it(wire: Wire) -> None:
 def test_an_error_is_told_with_its_number(wire: Wire) -> None:
     wire.receive("4 2 5 10349 Order_TIF_was_set_to_DAY _")
     assert wire.listener.heard == [("error", (5, 10349, "Order TIF was set to DAY"))]
+
+
+@pytest.mark.parametrize("code", [105, 200, 321, 329])
+def test_a_request_that_the_gateway_refuses_ends_with_its_error(code: int) -> None:
+    """ib_async takes some refusals for warnings: who asked would wait until the limit, and lose the session by it."""
+
+    async def scenario() -> None:
+        wire = Wire()
+        answer = wire.ib.wrapper.startReq(5)  # type: ignore[no-untyped-call]
+        wire.receive("4 2 -1 2104 Market_data_farm_is_OK _")
+        wire.receive("4 2 5 2174 the_time_zone_is_missing _")
+        assert not answer.done()
+        wire.receive(f"4 2 5 {code} Error_validating_request _")
+        with pytest.raises(RequestError, match=f"{code}: Error validating request"):
+            await asyncio.wait_for(answer, 0)
+        assert wire.listener.heard[-1] == ("error", (5, code, "Error validating request"))
+        assert wire.ib.unanswered() == ()
+
+    asyncio.run(scenario())
 
 
 def test_a_vital_message_with_a_field_missing_is_a_failure_and_not_silence(wire: Wire) -> None:

@@ -13,6 +13,7 @@ from mia_actors.cli.posture import (
     MachineFacts,
     broker_findings,
     is_fit,
+    library_finding,
     machine_findings,
 )
 from mia_actors.core.session import BrokerMode
@@ -104,3 +105,24 @@ def test_what_the_broker_refuses_is_an_error_with_its_remedy(
 def test_nobody_claims_to_see_the_orders_of_all_clients() -> None:
     found = worst(broker_findings(SESSION, BrokerMode.PAPER, guardian_client_id=12))
     assert found == {"orders of all clients": Grade.WARNING}
+
+
+@pytest.mark.parametrize(
+    ("installed", "mode", "grade"),
+    [
+        (("ib_insync",), BrokerMode.LIVE, Grade.OK),
+        (("ib_async",), BrokerMode.PAPER, Grade.OK),
+        (("ib_async", "ib_insync"), BrokerMode.SIM, Grade.WARNING),
+        (("ib_async", "ib_insync"), BrokerMode.PAPER, Grade.ERROR),
+        (("ib_async", "ib_insync"), BrokerMode.LIVE, Grade.ERROR),
+        ((), BrokerMode.SIM, Grade.ERROR),
+    ],
+)
+def test_a_real_broker_is_not_traded_with_two_client_libraries_in_one_environment(
+    installed: tuple[str, ...], mode: BrokerMode, grade: Grade
+) -> None:
+    """Both bring a module `eventkit`: which of the two is there depends on what was installed last."""
+    found = library_finding(installed, mode)
+    assert found.grade is grade
+    assert all(name in found.found for name in installed)
+    assert bool(found.remedy) == (grade is not Grade.OK)
