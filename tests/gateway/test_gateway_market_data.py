@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
-from tests.gateway.stock import Future, RequestError, refusals_are_told
+from tests.gateway.stock import Future, RequestError
 from tests.gateway.tws_market import Client, Market, until
 
 pytestmark = pytest.mark.gateway
