@@ -7,7 +7,7 @@ from typing import TypeVar
 from mia_actors.broker.loop_thread import Watched
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
 from mia_actors.core.clock import Clock
-from mia_actors.core.errors import BrokerDisconnected
+from mia_actors.core.errors import BrokerDisconnected, ConfigError
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Fill, OrderReport, OrderSpec, OrderTerms
 from mia_actors.core.session import Connection
@@ -55,7 +55,7 @@ class GuardianSession:
         """
         try:
             self._session.connect()
-            contract = self._session.choose_contract(month=self._contract_month, roll_days=self._roll_days)
+            contract = self._choose()
             if with_bars:
                 self._session.subscribe_bars()
             if self._live:
@@ -64,6 +64,15 @@ class GuardianSession:
             self._session.close()
             raise
         return contract
+
+    def _choose(self) -> Contract:
+        """The month wanted; one that is not listed (any more) must not keep anybody from halting."""
+        try:
+            return self._session.choose_contract(month=self._contract_month, roll_days=self._roll_days)
+        except ConfigError:
+            if self._contract_month is None:
+                raise
+            return self._session.choose_contract(month=None, roll_days=self._roll_days)
 
     def close(self) -> None:
         """Ends the connection."""

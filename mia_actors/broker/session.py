@@ -22,10 +22,11 @@ from mia_actors.broker.codes import Code, Effect, error_of, is_empty_history
 from mia_actors.broker.connecting import open_ib
 from mia_actors.broker.contracts import front_contract
 from mia_actors.broker.fact_word import FactWord
+from mia_actors.broker.listings import Listings
 from mia_actors.broker.liveness import Liveness, LivenessLimits
 from mia_actors.broker.loop_thread import LoopThread, Watched
 from mia_actors.broker.order_entry import OrderEntry
-from mia_actors.broker.wire import IbFuture, RequestError
+from mia_actors.broker.wire import RequestError
 from mia_actors.core.clock import time_ns_of, utc_datetime
 from mia_actors.core.errors import (
     BrokerDisconnected,
@@ -127,6 +128,7 @@ class IbSession:
         self._liveness = Liveness(
             limits.liveness, ask_time_ns=self._time_ns, monotonic_ns=monotonic_ns, on_dead=self._end
         )
+        self._listings = Listings(self._ask, product)
         self._entry = OrderEntry(self, self._word, ack_timeout_s=limits.ack_timeout_s)
         self._thread = LoopThread(f"ib-{connection.client_id}", watched)
         self._state = threading.Lock()
@@ -226,30 +228,38 @@ class IbSession:
     # Market.
 
     def choose_contract(
-        self, *, month: str | None, roll_days: int, include_expired: bool = False
+        self,
+        *,
+        month: str | None,
+        roll_days: int,
+        expiry_days_min: int | None = None,
+        include_expired: bool = False,
     ) -> Contract:
         """Finds the contract to trade, or to read the history of, from the broker's contract details.
+
+        The month asked for, else with `expiry_days_min` the one the market is in by volume, else by days to expiry.
 
         Raises:
             ConfigError: there is none, or more than one.
         """
-        product = self._product
-        wanted = IbFuture(
-            product.symbol,
-            exchange=product.exchange,
-            currency=product.currency,
-            includeExpired=include_expired,
-        )
-        details = self._ask("contract details", lambda ib: ib.reqContractDetailsAsync(wanted))
-        candidates = {parse.contract_of(one.contract): one.contract for one in details}
+        candidates = self._listings.expiries(include_expired=include_expired)
         today = trade_date(self.broker_time_ns())
-        chosen = front_contract(list(candidates), today=today, roll_days=roll_days, month=month)
+        if month is None and expiry_days_min is not None and candidates:
+            chosen = self._listings.front(
+                candidates, today=today, roll_days=roll_days, expiry_days_min=expiry_days_min
+            )
+        else:
+            chosen = front_contract(list(candidates), today=today, roll_days=roll_days, month=month)
         self._ib_contract = candidates[chosen]
         self._ib_contract.lastTradeDateOrContractMonth = chosen.expiry
         self._ib_contract.includeExpired = include_expired
         self._word.trade(chosen)
         self._ask("connection", self._is_up)  # a cut before this line was nobody's news yet
         return chosen
+
+    def held_elsewhere(self) -> tuple[str, ...]:
+        """Positions and working orders in other expiries of the product, a phrase each."""
+        return self._listings.elsewhere(self._traded(), self._account)
 
     def subscribe_bars(self) -> None:
         """5-second bars of the chosen contract from now on."""

@@ -22,6 +22,7 @@ from mia_actors.guardian.deadman import DEADMAN, Deadman, deadman_orders_of, mas
 from mia_actors.guardian.deadman_session import session_maker
 from mia_actors.guardian.hands import Hands
 from mia_actors.guardian.latch import Latch
+from mia_actors.guardian.memory import CONTRACT_MONTH
 from mia_actors.guardian.silence import Master
 from mia_actors.telemetry.logs import configure_logging
 
@@ -73,7 +74,7 @@ def _guard_session(folder: Path) -> int:
             settings,
             session.connection(settings.connection),
             session.product,
-            contract_month=session.contract_month,
+            traded_month=lambda: session.contract_month or latch.fact(CONTRACT_MONTH),
             roll_days=assignment.roll_days,
             clock=clock,
         ),
@@ -116,7 +117,7 @@ def _guard_account(config: Path, state: Path | None) -> int:
             settings,
             connections[settings.connection],
             product(document.session.instrument),
-            contract_month=None,
+            traded_month=lambda: latch.fact(CONTRACT_MONTH),
             roll_days=roll_days_of(document),
             clock=clock,
         ),

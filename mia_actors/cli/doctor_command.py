@@ -111,7 +111,7 @@ def _examined(
     yield from machine_findings(machine_facts(directory, own_ray=True, clock=clock), mode)
     yield _checked("models", lambda: _models(config, path), "mia train")
     yield _checked("notices", lambda: _notices(config), "")
-    yield from broker_examined(config, mode, live_account, timeout_s, clock)
+    yield from broker_examined(config, mode, live_account, timeout_s, clock).findings
 
 
 def _checked(name: str, look: Callable[[], str], remedy: str) -> Finding:

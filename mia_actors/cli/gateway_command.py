@@ -1,5 +1,6 @@
 """`mia gateway`: the simulated TWS gateway alone, for any TWS API client."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,12 @@ def gateway(
         Path | None,
         typer.Option("--journal", help="File of all that happens; one that exists is gone on from."),
     ] = None,
+    expiries_after: Annotated[
+        int,
+        typer.Option(
+            "--expiries-after", min=0, max=4, help="Expiries listed beside that of the tape, after it."
+        ),
+    ] = 0,
     fill_share: Annotated[
         float | None,
         typer.Option(
@@ -90,6 +97,7 @@ def gateway(
             *choice.gateway_arguments(),
             *("--pace", pace),
             *([] if pace == "lockstep" else ["--autostart"]),
+            *("--expiries-after", str(expiries_after)),
             *([] if fill_share is None else ["--fill-share", str(fill_share)]),
             *(["--read-only"] if read_only else []),
             *(["--no-market-data"] if no_market_data else []),
@@ -112,6 +120,8 @@ def _serve(arguments: list[str], handles: tuple[int, ...] = ()) -> int:
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", GATEWAY_MODULE, *arguments], pass_fds=handles
     )
+    # The gateway is told to outlive its standard input, so whoever ends this command by a signal ends it too.
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -80,6 +80,11 @@ class BrokerFacts:
     """Why there is none; then nothing else is known."""
     account: str = ""
     contract: str = ""
+    """The one the market is in, or the one asked for."""
+    month: str = ""
+    """Its month, `YYYYMM`."""
+    elsewhere: tuple[str, ...] = ()
+    """Positions and working orders in other expiries of the product, a phrase each."""
     skew_s: float = 0.0
     """The broker's clock minus ours."""
     data_problem: str = ""
@@ -136,6 +141,7 @@ def broker_findings(facts: BrokerFacts, mode: BrokerMode, *, guardian_client_id:
             remedy="synchronise this machine's clock (chrony or systemd-timesyncd)" if late else "",
         ),
         _data(facts),
+        _expiries(facts),
         Finding(
             name="orders of all clients",
             grade=Grade.WARNING,
@@ -143,6 +149,18 @@ def broker_findings(facts: BrokerFacts, mode: BrokerMode, *, guardian_client_id:
             remedy=f"TWS: API settings, Master API client ID: {guardian_client_id}",
         ),
     ]
+
+
+def _expiries(facts: BrokerFacts) -> Finding:
+    """What is held in another expiry is nobody's business in this session, so there must be none."""
+    if not facts.elsewhere:
+        return Finding(name="contract", grade=Grade.OK, found=facts.contract)
+    return Finding(
+        name="contract",
+        grade=Grade.ERROR,
+        found=f"{facts.contract} would be traded, and there is: {', '.join(facts.elsewhere)}",
+        remedy="close that in TWS, or trade that month to its end with --contract YYYYMM",
+    )
 
 
 def is_fit(findings: list[Finding]) -> bool:

@@ -44,6 +44,7 @@ def broker_facts(
     *,
     month: str | None,
     roll_days: int,
+    expiry_days_min: int,
     timeout_s: float,
     clock: Clock,
 ) -> BrokerFacts:
@@ -60,12 +61,14 @@ def broker_facts(
     )
     try:
         session.connect()
-        contract = session.choose_contract(month=month, roll_days=roll_days)
+        contract = session.choose_contract(month=month, roll_days=roll_days, expiry_days_min=expiry_days_min)
         data_problem, has_bars = _data(session)
         return BrokerFacts(
             address=address,
             account=session.account(),
             contract=contract.instrument,
+            month=contract.month,
+            elsewhere=session.held_elsewhere(),
             skew_s=(session.broker_time_ns() - clock.now_ns()) / NS_PER_S,
             data_problem=data_problem,
             has_bars=has_bars,

@@ -105,19 +105,6 @@ def run(
             cycles=cycles,
         )
         directory = open_state(state or document.session.state)
-        request = RunRequest(
-            config=document,
-            config_dir=config.absolute().parent,
-            mode=broker,
-            gateway_arguments=(
-                *choice.gateway_arguments(),
-                *(() if fault_script is None else ("--fault-script", str(fault_script.absolute()))),
-            ),
-            contract_month=contract,
-            pace=pace or document.session.pace,
-            address=address,
-            live_account=live_account,
-        )
         configure_logging(directory=directory.path / "logs", process="run", verbose=verbose)
         clock = SystemClock()
         looked = preflight(
@@ -127,8 +114,22 @@ def run(
             state_dir=directory.path,
             own_ray=address == "local",
             clock=clock,
+            month=contract,
         )
-        for one in looked:
+        request = RunRequest(
+            config=document,
+            config_dir=config.absolute().parent,
+            mode=broker,
+            gateway_arguments=(
+                *choice.gateway_arguments(),
+                *(() if fault_script is None else ("--fault-script", str(fault_script.absolute()))),
+            ),
+            contract_month=looked.contract_month,
+            pace=pace or document.session.pace,
+            address=address,
+            live_account=live_account,
+        )
+        for one in looked.findings:
             text = f"{one.name}: {one.found}; {one.remedy}"
             messages.print(text, style="yellow", markup=False, highlight=False)
         with locked(directory), LiveView(messages, clock, quiet=as_json) as view:

@@ -30,7 +30,7 @@ from mia_actors.guardian.halt_file import WHO as HALT_FILE_WHO
 from mia_actors.guardian.halt_file import halt_demanded
 from mia_actors.guardian.latch import Latch
 from mia_actors.guardian.limits import GuardianSettings
-from mia_actors.guardian.memory import memory_fact, remembered
+from mia_actors.guardian.memory import CONTRACT_MONTH, memory_fact, remembered
 from mia_actors.guardian.news import with_news_file
 from mia_actors.guardian.permits import PermitOffice
 from mia_actors.guardian.watch import Watch
@@ -274,6 +274,7 @@ class Guardian:
 
     def _begin(self, latch: Latch, session: GuardianSession, contract: Contract) -> None:
         self._gathering.line_up(latch)
+        latch.note_fact(CONTRACT_MONTH, contract.month)
         scope = self._gathering.scope(session.account())
         memory = remembered(latch.fact(memory_fact(scope)))
         bars, fills = session.recent_bars(), session.fills()

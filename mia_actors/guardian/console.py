@@ -25,6 +25,7 @@ from mia_actors.guardian.halt_sequence import HaltSequence, Step
 from mia_actors.guardian.hands import Market
 from mia_actors.guardian.latch import Latch, Latched
 from mia_actors.guardian.levels import Level
+from mia_actors.guardian.memory import CONTRACT_MONTH
 
 ALIVE_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.1
@@ -228,7 +229,7 @@ def halt_directly(
         return GuardianSession(
             connection,
             product,
-            contract_month=None,
+            contract_month=latch.fact(CONTRACT_MONTH),
             roll_days=ROLL_DAYS,
             limits=limits,
             monotonic_ns=lambda: 0,

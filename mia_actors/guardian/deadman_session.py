@@ -28,11 +28,14 @@ def session_maker(
     connection: Connection,
     product: Product,
     *,
-    contract_month: str | None,
+    traded_month: Callable[[], str | None],
     roll_days: int,
     clock: Clock,
 ) -> Callable[[], DeadmanSession]:
-    """What makes a connected session, by one attempt that raises `BrokerDisconnected` where it fails."""
+    """What makes a connected session, by one attempt that raises `BrokerDisconnected` where it fails.
+
+    It is about the contract whose month `traded_month` tells then, where that is still listed.
+    """
     limits = SessionLimits(
         connect_timeout_s=settings.connect_timeout_s,
         request_timeout_s=settings.request_timeout_s,
@@ -43,7 +46,7 @@ def session_maker(
         session = DeadmanSession(
             replace(connection, halts_only=True),
             product,
-            contract_month=contract_month,
+            contract_month=traded_month(),
             roll_days=roll_days,
             limits=limits,
             monotonic_ns=lambda: round(clock.monotonic_s() * NS_PER_S),

@@ -208,7 +208,13 @@ class GuardianSettings(BaseModel):
     connect_timeout_s: float = Field(default=10.0, gt=0, le=120, description="Seconds for one attempt.")
     request_timeout_s: float = Field(default=20.0, gt=0, le=300, description="Seconds for one request.")
     roll_days: int = Field(
-        default=8, ge=0, le=60, description="Days before expiry from which the next is traded."
+        default=8,
+        ge=0,
+        le=60,
+        description="Days before expiry from which the next is traded where volumes do not decide.",
+    )
+    expiry_days_min: int = Field(
+        default=2, ge=0, le=30, description="Days before expiry from which a contract is not chosen at all."
     )
 
     @property

@@ -14,6 +14,8 @@ from mia_actors.core.errors import ConfigError
 from mia_actors.core.orders import Fill
 
 VERSION = 1
+CONTRACT_MONTH = "contract_month"
+"""Fact: month of the contract traded last, for whoever must halt without a session's word."""
 ZERO_USD = Decimal(0)
 
 

@@ -25,7 +25,9 @@ def connection() -> Iterator[Connection]:
 
 
 def facts(connection: Connection, timeout_s: float = 10.0) -> BrokerFacts:
-    return broker_facts(connection, ES, month=None, roll_days=8, timeout_s=timeout_s, clock=CLOCK)
+    return broker_facts(
+        connection, ES, month=None, roll_days=8, expiry_days_min=2, timeout_s=timeout_s, clock=CLOCK
+    )
 
 
 def test_a_session_tells_account_contract_and_clock(connection: Connection) -> None:

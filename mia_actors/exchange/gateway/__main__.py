@@ -24,6 +24,7 @@ from mia_actors.exchange.gateway.client import ApiClient
 from mia_actors.exchange.gateway.control import serve_control
 from mia_actors.exchange.gateway.faults import load_script
 from mia_actors.exchange.gateway.journal import GatewayJournal
+from mia_actors.exchange.gateway.listed import next_quarters, pasts_of
 from mia_actors.exchange.gateway.market import MarketChange, Role, SimulatedMarket
 from mia_actors.exchange.gateway.server import Gateway
 from mia_actors.exchange.orders import Costs
@@ -120,6 +121,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=_pace, default="lockstep")
     parser.add_argument("--lockstep-roles", type=_roles, default="cycle,guardian")
     parser.add_argument("--master-client-id", type=int, default=12)
+    parser.add_argument("--expiries-after", type=int, choices=range(5), default=0, metavar="0..4")
     parser.add_argument(
         "--fill-share", type=_share, help="an order gets at most this share of a bar's volume"
     )
@@ -133,17 +135,19 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _market(arguments: argparse.Namespace) -> tuple[SimulatedMarket, Tape]:
-    tape = load_tape(
-        TapeSelection(
-            source=arguments.tape,
-            date=arguments.date,
-            from_ns=arguments.from_ns,
-            to_ns=arguments.to_ns,
-            contract=arguments.contract,
-            history_days=arguments.history_days,
-        )
+def _selection(arguments: argparse.Namespace) -> TapeSelection:
+    return TapeSelection(
+        source=arguments.tape,
+        date=arguments.date,
+        from_ns=arguments.from_ns,
+        to_ns=arguments.to_ns,
+        contract=arguments.contract,
+        history_days=arguments.history_days,
     )
+
+
+def _market(arguments: argparse.Namespace) -> tuple[SimulatedMarket, Tape]:
+    tape = load_tape(_selection(arguments))
     market = SimulatedMarket(
         tape,
         lockstep_roles=arguments.lockstep_roles if arguments.pace is None else frozenset(),
@@ -245,6 +249,9 @@ def main() -> int:
                     is_read_only=arguments.read_only,
                     has_market_data=not arguments.no_market_data,
                     is_paced=arguments.pacing,
+                ),
+                others=pasts_of(
+                    _selection(arguments), next_quarters(market.contract, arguments.expiries_after)
                 ),
             )
             asyncio.run(_serve(gateway, market, tape, arguments))

@@ -1,11 +1,12 @@
 """One client's questions about the contract."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mia_actors.exchange.gateway import market_frames
 from mia_actors.exchange.gateway.family import CONTRACT_FIELDS, Handler, Peer, RequestFamily
-from mia_actors.exchange.gateway.refusals import require_contract
+from mia_actors.exchange.gateway.listed import meant
 
 if TYPE_CHECKING:
     from mia_actors.exchange.gateway.server import Gateway
@@ -32,6 +33,8 @@ class ContractRequests(RequestFamily):
 
     def _contract_details(self, fields: list[str]) -> None:
         gateway, request_id = self._gateway, int(fields[2])
-        require_contract(request_id, fields[3 : 3 + CONTRACT_FIELDS], gateway.contract, gateway.product)
-        self._peer.send(market_frames.contract_details(self._peer.dialect, request_id, now_ns=gateway.now_ns))
+        found = meant(request_id, fields[3 : 3 + CONTRACT_FIELDS], gateway.listed, gateway.product)
+        for contract in found:
+            dialect = replace(self._peer.dialect, contract=contract)
+            self._peer.send(market_frames.contract_details(dialect, request_id, now_ns=gateway.now_ns))
         self._peer.send([52, 1, request_id])

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from mia_actors.core.calendar import is_regular_hours
 from mia_actors.core.market import Bar
+from mia_actors.core.units import Contract
 from mia_actors.exchange.gateway import history_frames
 from mia_actors.exchange.gateway.family import CONTRACT_FIELDS, Handler, Peer, RequestFamily, ignored
 from mia_actors.exchange.gateway.historical_bars import BarFold
 from mia_actors.exchange.gateway.history_wanted import CONTRACT_PLACE, EPOCH_FORM, HistoryWanted
+from mia_actors.exchange.gateway.listed import meant
 from mia_actors.exchange.gateway.moments import moment_ns
 from mia_actors.exchange.gateway.pacing import SMALL_BARS_S
 from mia_actors.exchange.gateway.price_points import PricePoint, Shown, moves, trades
@@ -78,7 +80,8 @@ class HistoryRequests(RequestFamily):
     def _history(self, fields: list[str]) -> None:
         gateway = self._gateway
         request_id = int(fields[1])
-        self._need(request_id, fields)
+        if self._other(request_id, fields) is None:
+            self._need(request_id, fields)
         wanted = HistoryWanted.parsed(fields)
         self._kept.need_new(request_id)
         if wanted.size.seconds <= SMALL_BARS_S:
@@ -87,6 +90,8 @@ class HistoryRequests(RequestFamily):
         try:
             if wanted.shown is None:
                 self._schedule(wanted, until_ns)
+            elif (other := self._other(request_id, fields)) is not None:
+                self._bars_of_other(wanted, wanted.shown, until_ns, other)
             else:
                 self._bars(wanted, wanted.shown, until_ns)
         except ValueError as error:
@@ -104,6 +109,25 @@ class HistoryRequests(RequestFamily):
             self._kept.add(wanted.request_id, KeptBars(wanted=wanted, shown=shown, fold=fold))
         else:
             found = past.bars(wanted.size, wanted.duration, until_ns, admits=admits)
+        peer.send(
+            history_frames.historical(peer.dialect, wanted.request_id, found, shown, epoch=wanted.epoch)
+        )
+
+    def _other(self, request_id: int, fields: list[str]) -> Contract | None:
+        """The contract that is meant, where it is listed and not the tape's."""
+        gateway = self._gateway
+        contract = fields[CONTRACT_PLACE : CONTRACT_PLACE + CONTRACT_FIELDS]
+        found = meant(request_id, contract, gateway.listed, gateway.product)[0]
+        return None if found == gateway.contract else found
+
+    def _bars_of_other(self, wanted: HistoryWanted, shown: Shown, until_ns: int, contract: Contract) -> None:
+        gateway, peer = self._gateway, self._peer
+        gateway.access.need_history(wanted.request_id, gateway.product.exchange)
+        admits = _filter(regular_only=wanted.regular_only)
+        found = gateway.listed[contract].bars(wanted.size, wanted.duration, until_ns, admits=admits)
+        if wanted.goes_on or not found:
+            text = f"{SERVICE}HMDS query returned no data: {contract.instrument}"
+            raise Refused(wanted.request_id, 162, text)
         peer.send(
             history_frames.historical(peer.dialect, wanted.request_id, found, shown, epoch=wanted.epoch)
         )

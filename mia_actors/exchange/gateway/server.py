@@ -5,11 +5,12 @@ so that whoever has the bar has its fills.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mia_actors.core.clock import Clock, utc_datetime
 from mia_actors.core.errors import InvariantViolated
 from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.units import Contract
 from mia_actors.exchange.exchange import SimulatedExchange
 from mia_actors.exchange.gateway.access import AccessTerms
 from mia_actors.exchange.gateway.client import ApiClient
@@ -55,6 +56,7 @@ class Gateway:
         record: Callable[[MarketChange], None],
         faults: Sequence[Fault] = (),
         access: AccessTerms | None = None,
+        others: Mapping[Contract, History] | None = None,
     ) -> None:
         """`pace` is a multiple of real time, or None for lockstep.
 
@@ -77,6 +79,7 @@ class Gateway:
         schedule = FaultSchedule(faults, start_ns=market.bars[0].start_ns, struck=market.struck)
         self.faults = FaultHands(self, schedule)
         self.access = access or AccessTerms()
+        self._others = dict(others or {})
         self.pacing = RequestPacing() if self.access.is_paced else None
         self.malformed = 0
         self.on_stop: Callable[[], None] = lambda: None
@@ -100,6 +103,11 @@ class Gateway:
     def clock_text(self) -> str:
         """Market time as the wire writes it."""
         return utc_datetime(self.now_ns).strftime("%Y%m%d %H:%M:%S UTC")
+
+    @property
+    def listed(self) -> Mapping[Contract, History]:
+        """Contracts that clients are told of, with their past; the tape's first, the only one that is traded."""
+        return {self.contract: self._market.past, **self._others}
 
     @property
     def past(self) -> History:

@@ -126,3 +126,15 @@ def test_a_real_broker_is_not_traded_with_two_client_libraries_in_one_environmen
     assert found.grade is grade
     assert all(name in found.found for name in installed)
     assert bool(found.remedy) == (grade is not Grade.OK)
+
+
+def test_what_is_held_in_another_expiry_forbids_to_trade() -> None:
+    facts = replace(SESSION, elsewhere=("position of -2 in ESZ3",))
+    (found,) = [
+        one
+        for one in broker_findings(facts, BrokerMode.PAPER, guardian_client_id=12)
+        if one.name == "contract"
+    ]
+    assert found.grade is Grade.ERROR
+    assert "position of -2 in ESZ3" in found.found
+    assert "--contract" in found.remedy
