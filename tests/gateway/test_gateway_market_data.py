@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of
-from tests.gateway.stock import Future, RequestError, refusals_are_told
+from tests.gateway.stock import Future, RequestError
 from tests.gateway.tws_market import Client, Market, until
 
 pytestmark = pytest.mark.gateway
@@ -108,24 +108,6 @@ def test_warm_up_history_is_there_before_the_market_starts(market: Market) -> No
             assert starts_ns == sorted(set(starts_ns)), size
             assert all(start_ns % (seconds * NS_PER_S) == 0 for start_ns in starts_ns), size
             assert starts_ns[-1] + seconds * NS_PER_S <= market.start_ns, size
-
-    market.play(scenario())
-
-
-@refusals_are_told
-def test_history_that_is_not_simulated_is_refused_with_321(market: Market) -> None:
-    async def scenario() -> None:
-        client = await market.client()
-        for size, what, keep in (
-            ("1 min", "TRADES", True),
-            ("2 mins", "TRADES", False),
-            ("1 min", "BID", False),
-        ):
-            with pytest.raises(RequestError) as refused:
-                await client.ib.reqHistoricalDataAsync(
-                    market.contract, "", "1 D", size, what, useRTH=False, keepUpToDate=keep
-                )
-            assert refused.value.code == 321
 
     market.play(scenario())
 

@@ -10,7 +10,7 @@ from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.market import Bar
 from mia_actors.core.trade_date import trade_date
 from mia_actors.exchange.expansion import expand
-from mia_actors.exchange.gateway.historical_bars import MINUTE_S, BarFold, BarSize, HistoricalBar
+from mia_actors.exchange.gateway.historical_bars import DAY_S, MINUTE_S, BarFold, BarSize, HistoricalBar
 
 TRADE_DATES = {"D": 1, "W": 5, "M": 21, "Y": 252}
 DURATIONS = "a number and S, D, W, M or Y"
@@ -98,7 +98,8 @@ class History:
         found, fold = self.folded(size, duration, until_ns, admits=admits)
         if fold.current is not None and (fold.is_whole or size.is_of_days):
             found.append(fold.current)
-        return found
+        number, unit = _parsed(duration)
+        return found[-number:] if size.seconds == DAY_S and unit == "D" else found
 
     def folded(
         self,
