@@ -83,15 +83,15 @@ def _bar(
     prices: Sequence[float],
     volume: float,
 ) -> Bar:
-    opened, high, low, close = (product.ticks_of(price) for price in prices)
+    first, high, low, last = prices
     return Bar(
         instrument=instrument,
         timeframe=timeframe,
         start_ns=start_ns,
-        open_ticks=opened,
-        high_ticks=high,
-        low_ticks=low,
-        close_ticks=close,
+        open_ticks=product.ticks_of(first),
+        high_ticks=product.ticks_of(high),
+        low_ticks=product.ticks_of(low),
+        close_ticks=product.ticks_of(last),
         volume=max(0, round(volume)),  # -1 stands for no trades
     )
 

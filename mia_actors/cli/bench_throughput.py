@@ -33,7 +33,7 @@ from mia_actors.cli.bench_throughput_contenders import (
     stopped,
 )
 from mia_actors.cli.config import load_config
-from mia_actors.cli.summary import Percentiles, percentiles
+from mia_actors.cli.summary import percentiles
 from mia_actors.core.clock import Clock, SystemClock
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.market import Timeframe
@@ -230,14 +230,14 @@ def _document(
         "ray_round_trip_ms": asdict(hop) | {"calls": len(ray_ms), "pause_ms": PAUSE_S * 1000},
         "gateway": {"messages_per_s": round(market.shown / market.seconds) if market.seconds else 0},
         "ratio": {
-            "time_per_message": _ratios(mine.live.us, theirs.live.us, None)["p50"],
-            "time_per_message_backlog": _ratios(mine.backlog.us, theirs.backlog.us, None)["p50"],
-            "place": _ratios(mine.place_ms, theirs.place_ms, None),
-            "cancel": _ratios(mine.cancel_ms, theirs.cancel_ms, None),
-            "place_inside": _ratios(ours.inside_ms["place"], theirs.place_ms, None),
-            "cancel_inside": _ratios(ours.inside_ms["cancel"], theirs.cancel_ms, None),
-            "place_less_ray_round_trip": _ratios(mine.place_ms, theirs.place_ms, hop),
-            "cancel_less_ray_round_trip": _ratios(mine.cancel_ms, theirs.cancel_ms, hop),
+            "time_per_message": _ratios(mine.live.us, theirs.live.us, 0)["p50"],
+            "time_per_message_backlog": _ratios(mine.backlog.us, theirs.backlog.us, 0)["p50"],
+            "place": _ratios(mine.place_ms, theirs.place_ms, 0),
+            "cancel": _ratios(mine.cancel_ms, theirs.cancel_ms, 0),
+            "place_inside": _ratios(ours.inside_ms["place"], theirs.place_ms, 0),
+            "cancel_inside": _ratios(ours.inside_ms["cancel"], theirs.cancel_ms, 0),
+            "place_less_ray_round_trip": _ratios(mine.place_ms, theirs.place_ms, hop.p50),
+            "cancel_less_ray_round_trip": _ratios(mine.cancel_ms, theirs.cancel_ms, hop.p50),
         },
         "machine": machine(),
     }
@@ -264,12 +264,7 @@ def _heard(name: str, heard: Heard) -> dict[str, float]:
     }
 
 
-def _ratios(
-    ours: Sequence[float], theirs: Sequence[float], hop: Percentiles | None
-) -> dict[str, float | None]:
-    """At the same percentile; what a bare Ray round trip takes is taken off ours where it is given."""
+def _ratios(ours: Sequence[float], theirs: Sequence[float], hop_ms: float) -> dict[str, float | None]:
+    """At the same percentile, after so much was taken off each of ours."""
     mine, other = percentiles(ours), percentiles(theirs)
-    return {
-        "p50": ratio(mine.p50 - (hop.p50 if hop else 0.0), other.p50),
-        "p99": ratio(mine.p99 - (hop.p99 if hop else 0.0), other.p99),
-    }
+    return {"p50": ratio(mine.p50 - hop_ms, other.p50), "p99": ratio(mine.p99 - hop_ms, other.p99)}

@@ -314,7 +314,9 @@ class Script:
         process = self._running()
         line = process.stdout.readline() if process.stdout is not None else ""
         if not line:
-            raise TransientError(f"the bare script ended with code {process.wait()}")
+            raise TransientError(
+                f"the bare script ended with code {process.wait()}; it needs {self._command[2]} in {self._command[0]}"
+            )
         found: dict[str, Any] = json.loads(line)
         return found
 

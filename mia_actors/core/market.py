@@ -73,7 +73,8 @@ class BarBuilder:
 
     def __init__(self, timeframe: Timeframe) -> None:
         self._timeframe = timeframe
-        self._open: Bar | None = None
+        self._length_ns = timeframe.ns
+        self._open: _OpenBar | None = None
 
     def add(self, bar: Bar) -> tuple[Bar, ...]:
         """Closed bars this bar completes, oldest first: none, one, or two after a gap.
@@ -81,44 +82,57 @@ class BarBuilder:
         Raises:
             ValueError: the bar is longer than the timeframe built, or older than the bar in progress.
         """
-        if bar.timeframe.ns > self._timeframe.ns:
+        if bar.timeframe.ns > self._length_ns:
             raise ValueError(f"cannot build {self._timeframe} bars from {bar.timeframe}")
-        start_ns = bin_start_ns(bar.start_ns, self._timeframe)
-        closed: list[Bar] = []
+        start_ns = bar.start_ns - bar.start_ns % self._length_ns
+        closed: tuple[Bar, ...] = ()
         if self._open is not None and self._open.start_ns != start_ns:
             if start_ns < self._open.start_ns:
                 raise ValueError("bars must come in order of time")
-            closed.append(self._open)
+            closed = (self._open.closed(self._timeframe),)
             self._open = None
-        self._open = _merged(self._open, bar, start_ns, self._timeframe)
-        if bar.end_ns == self._open.end_ns:
-            closed.append(self._open)
+        if self._open is None:
+            self._open = _OpenBar(bar, start_ns)
+        else:
+            self._open.take(bar)
+        if bar.end_ns == start_ns + self._length_ns:
+            closed = (*closed, self._open.closed(self._timeframe))
             self._open = None
-        return tuple(closed)
+        return closed
 
 
-def _merged(into: Bar | None, bar: Bar, start_ns: int, timeframe: Timeframe) -> Bar:
-    if into is None:
+class _OpenBar:
+    """A bar in progress: one object, since a bar for every small bar taken would be most of the work."""
+
+    __slots__ = ("close_ticks", "first", "high_ticks", "low_ticks", "start_ns", "volume")
+
+    def __init__(self, first: Bar, start_ns: int) -> None:
+        self.first = first
+        self.start_ns = start_ns
+        self.high_ticks = first.high_ticks
+        self.low_ticks = first.low_ticks
+        self.close_ticks = first.close_ticks
+        self.volume = first.volume
+
+    def take(self, bar: Bar) -> None:
+        """One more small bar at its end."""
+        self.high_ticks = max(self.high_ticks, bar.high_ticks)
+        self.low_ticks = min(self.low_ticks, bar.low_ticks)
+        self.close_ticks = bar.close_ticks
+        self.volume += bar.volume
+
+    def closed(self, timeframe: Timeframe) -> Bar:
+        """As it is now."""
         return Bar(
-            instrument=bar.instrument,
+            instrument=self.first.instrument,
             timeframe=timeframe,
-            start_ns=start_ns,
-            open_ticks=bar.open_ticks,
-            high_ticks=bar.high_ticks,
-            low_ticks=bar.low_ticks,
-            close_ticks=bar.close_ticks,
-            volume=bar.volume,
+            start_ns=self.start_ns,
+            open_ticks=self.first.open_ticks,
+            high_ticks=self.high_ticks,
+            low_ticks=self.low_ticks,
+            close_ticks=self.close_ticks,
+            volume=self.volume,
         )
-    return Bar(
-        instrument=into.instrument,
-        timeframe=timeframe,
-        start_ns=start_ns,
-        open_ticks=into.open_ticks,
-        high_ticks=max(into.high_ticks, bar.high_ticks),
-        low_ticks=min(into.low_ticks, bar.low_ticks),
-        close_ticks=bar.close_ticks,
-        volume=into.volume + bar.volume,
-    )
 
 
 def timeframes_closed_by(previous_start_ns: int | None, bar: Bar) -> tuple[Timeframe, ...]:

@@ -38,8 +38,6 @@ def test_ten_thousand_malformed_messages_are_each_answered_with_an_error(market:
     gateway = psutil.Process(int(market.control.status()["pid"]))
     warm_bytes = 0
     with RawClient(market.gateway.tws_port) as raw:
-        raw.send(9, 8, 1, 0, "ES", "FUT", "", 0, "", "", "CME", "", "USD", "", "", 0, "", "", "")
-        raw.read_to("52")  # the exchange calendar is in memory from here on
         for sent in range(0, FRAMES, BATCH):
             for _ in range(BATCH):
                 raw.send(*next(messages))

@@ -184,3 +184,27 @@ def test_order_on_its_way_when_its_client_leaves_is_taken_first(market: Market) 
         assert again.ib.client.getReqId() > 1
 
     market.play(scenario())
+
+
+def test_profit_is_streamed_with_the_market_and_the_portfolio_with_each_execution(market: Market) -> None:
+    async def scenario() -> None:
+        client = await market.client()
+        account = client.ib.managedAccounts()[0]
+        whole = client.ib.reqPnL(account)
+        single = client.ib.reqPnLSingle(account, "", market.contract.conId)
+        await client.placed(MarketOrder("BUY", 1, tif="GTC", outsideRth=True))
+        market.show(2)
+        await until(lambda: single.position == 1, "the position's profit")
+        (item,) = client.ib.portfolio()
+        assert (item.position, item.contract.localSymbol) == (1, market.gateway.hello["contract"])
+        assert item.marketValue == item.marketPrice * 50
+        first = single.unrealizedPnL
+        assert item.unrealizedPNL == first
+        for _ in range(8):
+            market.show()
+        await until(lambda: single.unrealizedPnL != first, "another price")
+        assert whole.unrealizedPnL == single.unrealizedPnL
+        client.ib.cancelPnL(account)
+        client.ib.cancelPnLSingle(account, "", market.contract.conId)
+
+    market.play(scenario())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from mia_actors.core.clock import NS_PER_S
@@ -28,11 +29,14 @@ MIA = (sys.executable, "-c", "from mia_actors.cli.main import main; main()")
 
 
 class Desk:
-    """A gateway whose market has not begun, and downloads of the days before it."""
+    """A gateway whose market has not begun, and downloads of the days before it.
 
-    def __init__(self, folder: Path) -> None:
+    Its API is read-only, and TWS's limits to the pace of requests hold.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
-        self.gateway = GatewayProcess.start(("--tape", TAPE, "--history-days", str(DAYS)))
+        self.gateway = GatewayProcess.start(("--tape", TAPE, "--history-days", str(DAYS), *arguments))
         self.control = ControlClient("127.0.0.1", self.gateway.control_port)
         self._started: list[subprocess.Popen[str]] = []
         tape = load_tape(TapeSelection(source=TAPE, history_days=DAYS))
@@ -95,7 +99,15 @@ def _until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    found = Desk(tmp_path)
+    found = Desk(tmp_path, "--read-only", "--pacing")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def poor_desk(tmp_path: Path) -> Iterator[Desk]:
+    """Of a login without market data."""
+    found = Desk(tmp_path, "--no-market-data")
     yield found
     found.close()
 
@@ -139,6 +151,21 @@ def test_the_file_is_a_tape_of_the_bars_the_broker_has(desk: Desk) -> None:
     assert list(minutes.bars) == first_day
     assert sum(bar.volume for bar in five.bars) == sum(bar.volume for bar in desk.bars)
     assert {bar.timeframe.seconds * NS_PER_S for bar in five.bars} == {300 * NS_PER_S}
+
+
+def test_small_bars_are_paced_so_that_the_gateway_never_complains(desk: Desk) -> None:
+    """Its rules are written independently; two dozen requests are more than two seconds allow."""
+    found = desk.done("one.parquet", to=desk.first, bar="5s")
+    assert (found["requests"], found["refusals"]) == (24, 0)
+    first_day = [bar for bar in desk.bars if trade_date(bar.start_ns).isoformat() == desk.first]
+    assert found["rows"] == len(first_day) * 12
+    table = pq.read_table(desk.folder / "one.parquet")
+    assert sum(table.column("volume").to_pylist()) == sum(bar.volume for bar in first_day)
+
+
+def test_a_login_without_market_data_is_told_what_to_subscribe(poor_desk: Desk) -> None:
+    code, complained = poor_desk.refused("one.parquet")
+    assert (code, "subscribe to CME market data" in complained) == (1, True)
 
 
 def test_what_cannot_be_is_refused_with_its_code(desk: Desk) -> None:

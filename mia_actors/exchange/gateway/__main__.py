@@ -192,9 +192,7 @@ async def _serve(
     )
     if arguments.autostart or market.started:
         gateway.start()
-    warming = loop.run_in_executor(None, trading_hours.warm)
     await ended.wait()
-    await warming
     server.close()
     control.close()
 
@@ -231,6 +229,7 @@ def main() -> int:
         arguments = _arguments()
         configure_logging(directory=arguments.log_directory, process="gateway")
         market, tape = _market(arguments)
+        trading_hours.warm(market.now_ns)  # else the first contract details would hold up everybody
         with ExitStack() as opened:
             record: Callable[[MarketChange], None] = _unrecorded
             if arguments.journal is not None:

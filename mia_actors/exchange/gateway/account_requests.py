@@ -1,9 +1,9 @@
 """One client's requests about the account, and what it subscribed of it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from mia_actors.core.market import Bar
 from mia_actors.exchange.gateway import account_frames
 from mia_actors.exchange.gateway.family import Handler, Peer, RequestFamily, ignored
 
@@ -21,6 +21,8 @@ class AccountRequests(RequestFamily):
         self._peer = peer
         self._wants_positions = False
         self._wants_values = False
+        self._profits: set[int] = set()
+        self._position_profits: set[int] = set()
 
     def handlers(self) -> Mapping[int, Handler]:
         """See `RequestFamily.handlers`."""
@@ -33,10 +35,10 @@ class AccountRequests(RequestFamily):
             64: self._stop_positions,
             76: self._multi,
             77: ignored,
-            92: self._pnl,
-            93: ignored,
-            94: self._pnl_single,
-            95: ignored,
+            92: self._profit,
+            93: lambda fields: self._profits.discard(int(fields[1])),
+            94: self._profit_of_position,
+            95: lambda fields: self._position_profits.discard(int(fields[1])),
         }
 
     def account_changed(self) -> None:
@@ -45,6 +47,14 @@ class AccountRequests(RequestFamily):
             self._send_position()
         if self._wants_values:
             self._send_values()
+
+    def bar_shown(self, bar: Bar) -> None:
+        """See `RequestFamily.bar_shown`: the market's price is another one."""
+        del bar
+        for request_id in self._profits:
+            self._send_profit(request_id)
+        for request_id in self._position_profits:
+            self._send_position_profit(request_id)
 
     def _positions(self, _fields: list[str]) -> None:
         self._wants_positions = True
@@ -71,6 +81,17 @@ class AccountRequests(RequestFamily):
     def _send_values(self) -> None:
         for tag, value in self._lines():
             self._peer.send(account_frames.account_value(self._peer.dialect, tag, value))
+        exchange = self._gateway.exchange
+        if exchange.executions():
+            self._peer.send(
+                account_frames.portfolio(
+                    self._peer.dialect,
+                    exchange.position_contracts,
+                    exchange.average_price_ticks,
+                    exchange.last_ticks,
+                    exchange.account(),
+                )
+            )
 
     def _multi(self, fields: list[str]) -> None:
         request_id = int(fields[2])
@@ -88,14 +109,21 @@ class AccountRequests(RequestFamily):
     def _lines(self) -> tuple[tuple[str, str], ...]:
         return account_frames.account_lines(self._gateway.exchange.account())
 
-    def _pnl(self, fields: list[str]) -> None:
-        values = self._gateway.exchange.account()
-        realized, unrealized = values.realized_usd, values.unrealized_usd
-        self._peer.send([94, int(fields[1]), realized + unrealized, unrealized, realized])
+    def _profit(self, fields: list[str]) -> None:
+        self._profits.add(int(fields[1]))
+        self._send_profit(int(fields[1]))
 
-    def _pnl_single(self, fields: list[str]) -> None:
-        exchange = self._gateway.exchange
-        values = exchange.account()
-        realized, unrealized = values.realized_usd, values.unrealized_usd
-        request_id, position = int(fields[1]), exchange.position_contracts
-        self._peer.send([95, request_id, position, realized + unrealized, unrealized, realized, Decimal(0)])
+    def _send_profit(self, request_id: int) -> None:
+        self._peer.send(account_frames.profit(request_id, self._gateway.exchange.account()))
+
+    def _profit_of_position(self, fields: list[str]) -> None:
+        self._position_profits.add(int(fields[1]))
+        self._send_position_profit(int(fields[1]))
+
+    def _send_position_profit(self, request_id: int) -> None:
+        exchange, product = self._gateway.exchange, self._gateway.product
+        contracts = exchange.position_contracts
+        value_usd = product.price_of(exchange.last_ticks or 0) * product.multiplier * contracts
+        self._peer.send(
+            account_frames.profit_of_position(request_id, contracts, value_usd, exchange.account())
+        )

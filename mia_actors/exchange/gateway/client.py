@@ -105,6 +105,7 @@ class ApiClient(asyncio.Protocol):
         self._after: list[list[Field]] = []
         self._violations = 0
         self._is_sealed = False
+        self._is_aborted = False
         self.client_id: int | None = None
         self.is_black_hole = False
         """Takes everything, answers nothing."""
@@ -126,7 +127,7 @@ class ApiClient(asyncio.Protocol):
             return
         try:
             for payload in self._reader.feed(data):
-                if self._is_sealed:
+                if self._is_aborted:
                     return
                 self._receive(payload)
         except MalformedFrame as error:
@@ -149,7 +150,7 @@ class ApiClient(asyncio.Protocol):
     def abort(self) -> None:
         """Resets the connection: what is queued here and what the client sent but was not read is lost."""
         self._out.clear()
-        self._is_sealed = True
+        self._is_sealed = self._is_aborted = True
         if self._transport is None:
             return
         peer = self._transport.get_extra_info("socket")
