@@ -175,13 +175,11 @@ def test_the_guardian_hears_the_trader_s_fills_before_the_bar_they_happened_in(m
 def test_a_request_that_is_not_valid_raises_and_leaves_the_session_as_it_was(market: Market) -> None:
     session = market.trader()
 
-    def midpoints(ib: Any) -> Any:
-        return ib.reqHistoricalDataAsync(
-            session._ib_contract, "", "1 D", "5 secs", "MIDPOINT", useRTH=False, timeout=0
-        )
+    def ticks_of_no_time(ib: Any) -> Any:
+        return ib.reqHistoricalTicksAsync(session._ib_contract, "", "", 10, "TRADES", useRth=False)
 
     with pytest.raises(PermanentError, match="code 321"):
-        session._ask("midpoints", midpoints)
+        session._ask("ticks", ticks_of_no_time)
     assert session.broker_time_ns() == market.start_ns
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ib_insync import IB, MarketOrder, RequestError
 
 from tests.gateway.raw_client import RawClient
+from tests.gateway.stock import IB, MarketOrder, RequestError, refusals_are_told
 from tests.gateway.tws_market import HOST, WAIT_S, Market, until
 
 pytestmark = pytest.mark.gateway
@@ -29,6 +29,7 @@ def test_read_only_gateway_refuses_orders_and_order_lists(
         assert "The API interface is currently in Read-Only mode." in text
 
 
+@refusals_are_told
 def test_read_only_gateway_serves_a_client_that_only_reads(open_market: Callable[..., Market]) -> None:
     market = open_market("--read-only")
 

@@ -5,10 +5,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from ib_insync import RequestError
 
 from mia_actors.core.clock import NS_PER_S, time_ns_of, utc_datetime
 from mia_actors.exchange.gateway.historical_bars import BAR_SIZES
+from tests.gateway.stock import RequestError, refusals_are_told
 from tests.gateway.tws_market import TICK, Client, Market
 
 pytestmark = pytest.mark.gateway
@@ -48,6 +48,7 @@ def test_bars_of_every_size_hold_the_same_trades(market: Market) -> None:
     market.play(scenario())
 
 
+@refusals_are_told
 def test_end_is_understood_in_each_form_and_never_reaches_beyond_market_time(market: Market) -> None:
     async def scenario() -> None:
         client = await market.client()
@@ -137,6 +138,7 @@ def test_bars_kept_up_to_date_are_those_of_a_new_request(market: Market, form: i
     market.play(scenario())
 
 
+@refusals_are_told
 @pytest.mark.parametrize(
     ("size", "what", "more", "code"),
     [

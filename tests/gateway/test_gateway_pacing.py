@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from ib_insync import RequestError
 
 from mia_actors.broker.session import IbSession, SessionEvents, SessionLimits
 from mia_actors.core.clock import NS_PER_S, SystemClock
@@ -12,6 +11,7 @@ from mia_actors.core.market import Timeframe
 from mia_actors.core.session import BrokerMode, Connection
 from mia_actors.core.units import ES
 from tests.gateway.raw_client import RawClient
+from tests.gateway.stock import RequestError
 from tests.gateway.tws_market import HOST, TRADER, WAIT_S, Client, Market
 
 pytestmark = pytest.mark.gateway
