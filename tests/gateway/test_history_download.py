@@ -25,7 +25,9 @@ DAYS = 8
 CLIENT_ID = 15
 WAIT_S = 60.0
 POLL_S = 0.02
-MIA = (sys.executable, "-c", "from mia_actors.cli.main import main; main()")
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""SIGINT is ignored where the tests run in the background."""
+MIA = (sys.executable, "-c", f"{INTERRUPTIBLE}; from mia_actors.cli.main import main; main()")
 
 
 class Desk:
