@@ -119,6 +119,7 @@ class Broker:
         self._stopping = False
         self._order_ids_reserved = 0
         self._received_ns: dict[int, int] = {}
+        self._last_bar: Bar | None = None
         self._written_ns = 0
         self._written_after_bar_ns = 0
 
@@ -209,6 +210,7 @@ class Broker:
                 permit,
                 held_contracts=session.held_contracts(),
                 entering_contracts=session.entering_contracts(),
+                market_ticks=self._market_ticks(),
                 now_monotonic_ns=self._monotonic_ns(),
             )
             self._fence.check(group, permit)
@@ -355,9 +357,16 @@ class Broker:
         session = self._session
         return session if session is not None and (session.ended_by is None or self._stopping) else None
 
+    def _market_ticks(self) -> int | None:
+        """The newest price: of the last 5-second bar heard, or of the last base bar where that is newer."""
+        base, small = self._market().last_base_bar(), self._last_bar
+        known = [bar for bar in (base, small) if bar is not None]
+        return max(known, key=lambda bar: bar.end_ns).close_ticks if known else None
+
     # In the session's thread.
 
     def _on_bar(self, bars: BaseBars, bar: Bar) -> None:
+        self._last_bar = bar
         self._received_ns[bar.end_ns] = self._monotonic_ns()
         if len(self._received_ns) > RECEIVED_KEPT:
             del self._received_ns[next(iter(self._received_ns))]

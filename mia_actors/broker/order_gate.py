@@ -6,6 +6,9 @@ from mia_actors.core.errors import OrderRejected, PermitStale
 from mia_actors.core.orders import OrderSpec, Permit, Purpose
 from mia_actors.core.permit_gate import PERMIT_STALE, SHARED_CLOCK_DRIFT_NS, Denied, PermitGate
 
+PRICE_BAND_TICKS = 1_000
+"""Further from the market no leg of an entry may be: more than any bracket's target, less than a digit too many."""
+
 
 class OrderGate:
     """Entries need a permit and their stop; everything else may only reduce the position.
@@ -22,7 +25,9 @@ class OrderGate:
         drift_ns: int = SHARED_CLOCK_DRIFT_NS,
         epoch_seen: int = 0,
         executor_seen: int = 0,
+        price_band_ticks: int = PRICE_BAND_TICKS,
     ) -> None:
+        self._price_band_ticks = price_band_ticks
         self._permits = PermitGate(
             epoch_seen=epoch_seen, born_monotonic_ns=born_monotonic_ns, drift_ns=drift_ns
         )
@@ -40,12 +45,13 @@ class OrderGate:
         *,
         held_contracts: int,
         entering_contracts: int,
+        market_ticks: int | None,
         now_monotonic_ns: int,
     ) -> None:
         """Passes a group that may go out.
 
         `held_contracts` is the position by the broker's word, `entering_contracts` what entries still working
-        could add to it.
+        could add to it, `market_ticks` the newest price; without one no entry goes out.
 
         Raises:
             OrderRejected: the gate is shut.
@@ -58,6 +64,7 @@ class OrderGate:
             return
         entry = entries[0]
         _check_protected(entry, entries, group)
+        self._check_prices(entry, group, market_ticks)
         self._check_executor(entry, permit)
         resulting = held_contracts + entering_contracts + entry.side.sign * entry.quantity
         verdict = self._permits.check(
@@ -66,6 +73,23 @@ class OrderGate:
         if isinstance(verdict, Denied):
             error = PermitStale if verdict.reason in PERMIT_STALE else OrderRejected
             raise error(f"{entry.order_ref}: {verdict.reason}: {verdict.detail}")
+
+    def _check_prices(self, entry: OrderSpec, group: Sequence[OrderSpec], market_ticks: int | None) -> None:
+        """Every price near the market, and the market on the right side of the stop."""
+        if market_ticks is None:
+            raise OrderRejected(f"{entry.order_ref}: the market's price is not known")
+        for spec in group:
+            for price in (spec.limit_ticks, spec.stop_ticks):
+                if price is not None and abs(price - market_ticks) > self._price_band_ticks:
+                    raise OrderRejected(
+                        f"{spec.order_ref}: price of {price} ticks is {abs(price - market_ticks)} from the "
+                        f"market at {market_ticks}, at most {self._price_band_ticks}"
+                    )
+            stop_ticks = spec.stop_ticks if spec.purpose is Purpose.STOP else None
+            if stop_ticks is not None and (market_ticks - stop_ticks) * entry.side.sign <= 0:
+                raise OrderRejected(
+                    f"{spec.order_ref}: the market at {market_ticks} is at or beyond the stop at {stop_ticks}"
+                )
 
     def _check_executor(self, entry: OrderSpec, permit: Permit | None) -> None:
         """A successor of the executor has been here: what its dead predecessor had on its way is void."""

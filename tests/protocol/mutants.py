@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from mia_actors.broker.order_gate import OrderGate
 from mia_actors.core.errors import OrderRejected
@@ -46,7 +47,7 @@ class GateFencesWhatReduces(Parties):
     class Strict(OrderGate):
         """Treats every group alike."""
 
-        def check(self, group: Sequence[OrderSpec], permit: RealPermit | None, **rest: int) -> None:
+        def check(self, group: Sequence[OrderSpec], permit: RealPermit | None, **rest: Any) -> None:
             if permit is not None and permit.epoch < self.seen[0]:
                 raise OrderRejected("fenced")
             super().check(group, permit, **rest)

@@ -48,6 +48,7 @@ def _leg(purpose: Purpose, side: Side, parent: str | None = None) -> OrderSpec:
 
 
 ENTRY = _leg(Purpose.ENTRY, Side.BUY)
+MARKET_TICKS = 6_600
 BRACKET = (ENTRY, _leg(Purpose.STOP, Side.SELL, ENTRY.order_ref))
 EXIT = (_leg(Purpose.EXIT, Side.SELL),)
 LONG_AGO = -(10**6)
@@ -154,7 +155,12 @@ class Parties:
         gate = self.gate(memory)
         try:
             gate.check(
-                BRACKET, self.real(permit), held_contracts=0, entering_contracts=0, now_monotonic_ns=now
+                BRACKET,
+                self.real(permit),
+                held_contracts=0,
+                entering_contracts=0,
+                market_ticks=MARKET_TICKS,
+                now_monotonic_ns=now,
             )
             passes = True
         except (OrderRejected, PermitStale):
@@ -167,7 +173,12 @@ class Parties:
         try:
             for permit in (None, worst):
                 self.gate(memory).check(
-                    EXIT, permit, held_contracts=1, entering_contracts=0, now_monotonic_ns=now
+                    EXIT,
+                    permit,
+                    held_contracts=1,
+                    entering_contracts=0,
+                    market_ticks=MARKET_TICKS,
+                    now_monotonic_ns=now,
                 )
         except (OrderRejected, PermitStale):
             return False

@@ -7,6 +7,7 @@ from mia_actors.broker.order_gate import OrderGate
 from mia_actors.core.errors import OrderRejected, PermitStale
 from mia_actors.core.orders import OrderSpec, OrderType, Permit, Purpose, Side
 
+MARKET = 6_600
 PERMIT = Permit(
     epoch=3,
     executor_incarnation=2,
@@ -44,10 +45,16 @@ def _check(
     held: int = 0,
     entering: int = 0,
     now_ns: int = 1,
+    market: int | None = MARKET,
     gate: OrderGate | None = None,
 ) -> None:
     (gate or OrderGate(born_monotonic_ns=0)).check(
-        group, permit, held_contracts=held, entering_contracts=entering, now_monotonic_ns=now_ns
+        group,
+        permit,
+        held_contracts=held,
+        entering_contracts=entering,
+        market_ticks=market,
+        now_monotonic_ns=now_ns,
     )
 
 
@@ -120,3 +127,37 @@ def test_what_reduces_needs_no_permit(order: OrderSpec) -> None:
 def test_what_does_not_reduce_is_rejected_even_with_a_permit(order: OrderSpec, held: int) -> None:
     with pytest.raises(OrderRejected, match="not a reduction"):
         _check([order], PERMIT, held=held)
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize(
+    ("stop", "target", "said"),
+    [
+        (-20, 50, None),
+        (-1_000, 1_000, None),
+        (-1_001, 50, "at most 1000"),
+        (-20, 66_000, "at most 1000"),  # a digit too many
+        (0, 50, "at or beyond the stop"),
+        (5, 50, "at or beyond the stop"),
+    ],
+)
+def test_the_prices_of_an_entry_are_near_a_market_on_the_right_side_of_its_stop(
+    side: Side, stop: int, target: int, said: str | None
+) -> None:
+    entry = replace(ENTRY, side=side)
+    group = [
+        entry,
+        replace(STOP, side=side.opposite, stop_ticks=MARKET + side.sign * stop),
+        replace(TARGET, side=side.opposite, limit_ticks=MARKET + side.sign * target),
+    ]
+    if said is None:
+        _check(group)
+        return
+    with pytest.raises(OrderRejected, match=said):
+        _check(group)
+
+
+def test_without_a_price_nothing_is_opened_and_what_reduces_passes() -> None:
+    with pytest.raises(OrderRejected, match="price is not known"):
+        _check(BRACKET, market=None)
+    _check([EXIT], held=1, market=None)
