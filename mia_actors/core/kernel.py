@@ -1,0 +1,49 @@
+"""Compiled functions: one source, run as machine code live and in a backtest, so that both give the same bits.
+
+Numba compiles a kernel at its first call and keeps the machine code in a cache on disk. Numba looks at the file a
+kernel stands in, not at the files whose kernels it calls; the cache's directory is therefore named after the state of
+every file that may hold one.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba
+
+PACKAGE = Path(__file__).parent.parent
+LAYERS_WITH_KERNELS = ("core", "features", "strategies", "risk", "cycle")
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def _state_of_sources() -> str:
+    state = hashlib.sha256(numba.__version__.encode())
+    for layer in LAYERS_WITH_KERNELS:
+        for path in sorted((PACKAGE / layer).glob("*.py")):
+            found = path.stat()
+            state.update(f"{path}:{found.st_mtime_ns}:{found.st_size};".encode())
+    return state.hexdigest()[:16]
+
+
+def _cache_directory() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "mia-actors" / f"kernels-{_state_of_sources()}"
+
+
+if not numba.config.CACHE_DIR:
+    numba.config.CACHE_DIR = str(_cache_directory())
+
+
+def kernel(function: Function) -> Function:
+    """Compiles `function` at its first call: IEEE arithmetic in the order written, errors as in Python.
+
+    Integers are of 64 bits and wrap around: a kernel keeps its sums below that, or uses floats. Where the cache
+    cannot be written every process compiles for itself.
+    """
+    try:
+        return cast("Function", numba.njit(function, cache=True, nogil=True))
+    except RuntimeError:  # no directory for the cache
+        return cast("Function", numba.njit(function, nogil=True))
