@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
+from numba.core import config
 
 PACKAGE = Path(__file__).parent.parent
 LAYERS_WITH_KERNELS = ("core", "features", "strategies", "risk", "cycle")
@@ -33,8 +34,8 @@ def _cache_directory() -> Path:
     return Path(home) / "mia-actors" / f"kernels-{_state_of_sources()}"
 
 
-if not numba.config.CACHE_DIR:
-    numba.config.CACHE_DIR = str(_cache_directory())
+if not config.CACHE_DIR:  # type: ignore[attr-defined]  # read from the environment by numba
+    config.CACHE_DIR = str(_cache_directory())  # type: ignore[attr-defined]
 
 
 def kernel(function: Function) -> Function:

@@ -94,4 +94,6 @@ def _quality(closes: IntArray, volumes: IntArray, low: int, high: int, size: flo
         inside += low <= closes[place] <= high
     variance = BASE_BARS * squares - total * total
     steadiness = max(0.0, 1.0 - sqrt(variance) / total) if total > 0 else 0.0
-    return 0.30 * min(BASE_BARS / 10, 1.0) + 0.20 * size_factor + 0.25 * steadiness + 0.25 * inside / BASE_BARS
+    return (
+        0.30 * min(BASE_BARS / 10, 1.0) + 0.20 * size_factor + 0.25 * steadiness + 0.25 * inside / BASE_BARS
+    )

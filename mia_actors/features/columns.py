@@ -57,15 +57,13 @@ class Columns(NamedTuple):
     base_highs: IntArray
 
 
-_TYPES = {
-    name: np.float64 if annotation == FloatArray else np.int64
-    for name, annotation in Columns.__annotations__.items()
-}
+FLOATS = frozenset({"deltas", "volatility_ratios", "base_qualities"})
 
 
 def empty_columns(count: int) -> Columns:
     """Columns with room for `count` bars, all zero."""
-    return Columns(*(np.zeros(count, dtype=_TYPES[name]) for name in Columns._fields))
+    kinds = ((name, np.float64 if name in FLOATS else np.int64) for name in Columns._fields)
+    return Columns._make(np.zeros(count, dtype=kind) for _, kind in kinds)
 
 
 @kernel
@@ -112,9 +110,7 @@ def _derive_from_columns(columns: Columns, first: int, place: int) -> None:
     columns.volatility_ratios[place] = 4 * recent / range_sum if range_sum else 0.0
     columns.base_qualities[place] = np.nan
     if count >= max(BASE_BARS, RANGE_BARS + 1):
-        base = find_base(
-            columns.highs, columns.lows, columns.closes, columns.volumes, place, range_sum
-        )
+        base = find_base(columns.highs, columns.lows, columns.closes, columns.volumes, place, range_sum)
         columns.base_qualities[place] = base.quality
         columns.base_colours[place] = base.colour
         columns.base_lows[place] = base.low_ticks

@@ -44,12 +44,8 @@ def _strongest(columns: Columns, last: int, side: int, relative_volume: float) -
 @kernel
 def _seen(columns: Columns, place: int, side: int) -> _Prices:
     if side > 0:
-        return _Prices(
-            columns.opens[place], columns.highs[place], columns.lows[place], columns.closes[place]
-        )
-    return _Prices(
-        -columns.opens[place], -columns.lows[place], -columns.highs[place], -columns.closes[place]
-    )
+        return _Prices(columns.opens[place], columns.highs[place], columns.lows[place], columns.closes[place])
+    return _Prices(-columns.opens[place], -columns.lows[place], -columns.highs[place], -columns.closes[place])
 
 
 @kernel
@@ -73,9 +69,7 @@ def _colour_up_setting(columns: Columns, last: int, side: int) -> float:
     """Two long turns up in a row, each from a gap, the second low above the first."""
     oldest, before = _seen(columns, last - 3, side), _seen(columns, last - 2, side)
     turn, after = _seen(columns, last - 1, side), _seen(columns, last, side)
-    last_turn = (
-        after.opened > turn.close and turn.low < after.high - SETTING_TICKS and after.high > turn.high
-    )
+    last_turn = after.opened > turn.close and turn.low < after.high - SETTING_TICKS and after.high > turn.high
     first_turn = (
         before.opened > oldest.close
         and oldest.low < before.high - SETTING_TICKS

@@ -90,4 +90,4 @@ def read_volume_profile(columns: Columns, first: int, last: int) -> float:
         return nan
     width = profile.value_high_ticks - profile.value_low_ticks + 1
     location = (2 * columns.closes[last] - profile.control_half_ticks) / width
-    return 0.5 * profile.migration + 0.5 * max(-1.0, min(1.0, location))
+    return float(0.5 * profile.migration + 0.5 * max(-1.0, min(1.0, location)))

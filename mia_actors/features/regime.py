@@ -34,9 +34,7 @@ class Regime(NamedTuple):
 
 
 @kernel
-def read_market_regime(
-    columns: Columns, first: int, last: int, atr_ticks: float, momentum: float
-) -> Regime:
+def read_market_regime(columns: Columns, first: int, last: int, atr_ticks: float, momentum: float) -> Regime:
     """Trend, range or neither, over 30 bars.
 
     Strength = 0.40 · share of swings that step with the slope + 0.35 · min(|slope| / 0.4, 1)
@@ -55,11 +53,7 @@ def read_market_regime(
     pairs = max(high_swings - 1, 0) + max(low_swings - 1, 0)
     structure = (high_steps + low_steps) / pairs if pairs else 0.0
     pushed = 0.0 if isnan(momentum) else direction * momentum
-    strength = (
-        0.40 * structure
-        + 0.35 * min(abs(slope) / FULL_SLOPE, 1.0)
-        + 0.25 * max(0.0, pushed)
-    )
+    strength = 0.40 * structure + 0.35 * min(abs(slope) / FULL_SLOPE, 1.0) + 0.25 * max(0.0, pushed)
     swings = high_swings + low_swings
     if strength >= STRONG_STRENGTH and swings >= 4 and abs(slope) > STRONG_SLOPE:
         confidence = 0.85 + 0.15 * (strength - STRONG_STRENGTH) / (1 - STRONG_STRENGTH)

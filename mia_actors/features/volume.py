@@ -26,13 +26,15 @@ def read_volume_confirmation(columns: Columns, first: int, last: int) -> float:
     if traded == 0:
         return nan
     volume = columns.volumes[last]
+    correlation = _correlation(columns, last)
     relative = MEAN_BARS * volume / traded
     delta_share = abs(columns.deltas[last]) / volume if volume else 0.0
-    return (
+    confirmed = (
         0.45 * min(relative / 1.8, 1.0)
         + 0.25 * min(2.2 * delta_share, 1.0)
-        + 0.20 * (abs(_correlation(columns, last)) + 1.0) / 2
-    ) / WEIGHTS_AVAILABLE
+        + 0.20 * (abs(correlation) + 1.0) / 2
+    )
+    return float(confirmed / WEIGHTS_AVAILABLE)
 
 
 @kernel
