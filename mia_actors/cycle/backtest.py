@@ -114,6 +114,7 @@ class Backtest:
             product=self._product,
             instrument=tape.contract.instrument,
             starting_equity_usd=terms.cash_usd,
+            expand=expand,
         )
         self._orders = OrderJournal(_memory(ORDERS_SCHEMA))
         self._decisions = DecisionJournal(_memory(DECISIONS_SCHEMA))
@@ -145,10 +146,17 @@ class Backtest:
         self._done = 0
 
     def step(self, bar: Bar) -> None:
-        """Moves the market through one base bar, five seconds at a time, then runs its cycle."""
-        for small in expand(bar):
-            self._exchange.advance(small)
-            self._guardian.on_bar(small)
+        """Moves the market through one base bar, then runs its cycle.
+
+        It goes five seconds at a time where an order could fill or the guardian could act on the way.
+        """
+        if self._exchange.leaves_alone(bar) and self._guardian.leaves_alone(bar):
+            self._exchange.advance(bar)
+            self._guardian.leave_out(bar)
+        else:
+            for small in expand(bar):
+                self._exchange.advance(small)
+                self._guardian.on_bar(small)
         self._stages.feed(bar)
         fills = self._desk.fills(after_ns=self._filled_until_ns)
         self._engine.run(ClosedBar(bar=bar, previous=self._previous, fills=fills))
