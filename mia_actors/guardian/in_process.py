@@ -5,6 +5,7 @@ judges the last of them before anybody asks it anything: permits, fills and halt
 """
 
 import sqlite3
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -88,22 +89,22 @@ class InProcessGuardian:
 
     def leaves_alone(self, bar: Bar) -> bool:
         """Whether no judgement within a bar without executions can call for an act, by whatever path it goes."""
-        if self._volume_may_halt or self._watch.state is not TradingState.ACTIVE:
-            return False
-        assessment = self._watch.assessment
-        if assessment is not None and assessment.demand > Demand.PAUSE:
-            return False
         held = self._core.position_contracts
+        if self._watch.state is not TradingState.ACTIVE:
+            return held == 0 and self._watch.is_flat
+        assessment = self._watch.assessment
+        if self._volume_may_halt or (assessment is not None and assessment.demand > Demand.PAUSE):
+            return False
         if held == 0:
             return True
         worst_ticks = bar.low_ticks if held > 0 else bar.high_ticks
         return self._core.asks_for_nothing(bar.end_ns, worst_ticks)
 
-    def leave_out(self, bar: Bar) -> None:
-        """A bar of any length that it `leaves_alone`."""
-        self._left_out.append(bar)
-        reach_ns = round(max(HISTORY_S, HISTORY_S + self._judged_s) * NS_PER_S)
-        while self._left_out[0].end_ns <= bar.end_ns - reach_ns:
+    def leave_out(self, bars: Sequence[Bar]) -> None:
+        """Bars of any length that it `leaves_alone`, of which only those that can still weigh are kept."""
+        begin_ns = bars[-1].end_ns - round((HISTORY_S + self._judged_s) * NS_PER_S)
+        self._left_out.extend(bars[bisect_right(bars, begin_ns, key=lambda bar: bar.end_ns) :])
+        while self._left_out[0].end_ns <= begin_ns:
             self._left_out.popleft()
 
     def _catch_up(self) -> None:
