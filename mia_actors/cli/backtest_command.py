@@ -25,6 +25,7 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import SystemConfig, child_settings, history_days, load_config
+from mia_actors.cli.kernels import compile_kernels
 from mia_actors.cli.state import open_state
 from mia_actors.cli.tapes import tape_choice
 from mia_actors.core.clock import SystemClock
@@ -99,6 +100,7 @@ def backtest(
             cycles=None,
         )
         directory = open_state(state or document.session.state)
+        compile_kernels()
         loaded = load_tape(choice.selection())
         clock = SystemClock()
         began_s = clock.monotonic_s()

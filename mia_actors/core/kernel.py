@@ -8,6 +8,7 @@ every file that may hold one.
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -29,9 +30,12 @@ def _state_of_sources() -> str:
     return state.hexdigest()[:16]
 
 
+STATE = _state_of_sources()
+
+
 def _cache_directory() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "mia-actors" / f"kernels-{_state_of_sources()}"
+    return Path(home) / "mia-actors" / f"kernels-{STATE}"
 
 
 if not config.CACHE_DIR:  # type: ignore[attr-defined]  # read from the environment by numba
@@ -48,3 +52,19 @@ def kernel(function: Function) -> Function:
         return cast("Function", numba.njit(function, cache=True, nogil=True))
     except RuntimeError:  # no directory for the cache
         return cast("Function", numba.njit(function, nogil=True))
+
+
+def cache_is_full() -> bool:
+    """Whether every kernel was compiled into the cache once, as the sources stand."""
+    return _stamp().exists()
+
+
+def note_full_cache() -> None:
+    """Every kernel is in the cache now."""
+    with suppress(OSError):  # no directory for the cache
+        _stamp().parent.mkdir(parents=True, exist_ok=True)
+        _stamp().touch()
+
+
+def _stamp() -> Path:
+    return Path(config.CACHE_DIR) / f"{STATE}.full"  # type: ignore[attr-defined]
