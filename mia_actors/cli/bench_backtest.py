@@ -19,7 +19,7 @@ from mia_actors.cli.app import (
     messages,
     print_json,
 )
-from mia_actors.cli.backtest_command import run_backtest
+from mia_actors.cli.backtest_command import run_backtest, voter_of
 from mia_actors.cli.bench_backtest_rivals import RIVALS
 from mia_actors.cli.bench_command import bench_app, machine, ratio, tell
 from mia_actors.cli.config import SystemConfig, load_config
@@ -85,7 +85,7 @@ def bench_backtest(
 
 
 def _whole_tape(document: SystemConfig, folder: Path, tape: str, clock: Clock) -> _Ours:
-    names = contracts_of(tape)
+    names, voter = contracts_of(tape), voter_of(document, folder)
     ledgers = hashlib.sha256()
     bars = trades = 0
     load_s = run_s = 0.0
@@ -101,7 +101,7 @@ def _whole_tape(document: SystemConfig, folder: Path, tape: str, clock: Clock) -
             began_s = clock.monotonic_s()
             loaded = load_tape(TapeSelection(source=tape, contract=name))
             loaded_s = clock.monotonic_s()
-            found = run_backtest(document, folder, loaded, show=False)
+            found = run_backtest(document, folder, loaded, voter, show=False)
             load_s += loaded_s - began_s
             run_s += clock.monotonic_s() - loaded_s
             bars += found.bars
@@ -120,7 +120,9 @@ def _beside_rivals(
     document: SystemConfig, folder: Path, tape: str, bars: int, clock: Clock
 ) -> dict[str, dict[str, Any]]:
     """Everyone over the same bars in memory, one after the other; who is not installed says so."""
-    loaded = load_tape(TapeSelection(source=tape, contract=contracts_of(tape)[-1]))
+    voter = voter_of(document, folder)
+    names = contracts_of(tape)
+    loaded = load_tape(TapeSelection(source=tape, contract=names[len(names) // 2]))
     part = Tape(
         source_name=loaded.source_name,
         contract=loaded.contract,
@@ -129,7 +131,7 @@ def _beside_rivals(
         bars=loaded.bars[:bars],
     )
     began_s = clock.monotonic_s()
-    found = run_backtest(document, folder, part, show=False)
+    found = run_backtest(document, folder, part, voter, show=False)
     figures = {"ours": _speed(part.bars, clock.monotonic_s() - began_s, len(found.trades))}
     for name, run in RIVALS.items():
         if importlib.util.find_spec(name) is None:

@@ -60,6 +60,7 @@ class TimeframeTape:
         self._columns = Columns._make(column[:count] for column in room)
         self._columns.trade_days[:] = trade_days_of(self._columns.starts_ns)
         derive_all(self._columns)
+        self._read: tuple[int, TimeframeFeatures | None] = (0, None)
 
     def ends_ns(self, numbers: IntArray) -> IntArray:
         """Ends of the timeframe's bars of these numbers."""
@@ -73,10 +74,11 @@ class TimeframeTape:
 
     def features_at(self, place: int) -> TimeframeFeatures | None:
         """Features as of one base bar; None before the first bar has closed."""
-        if self.closed[place] == 0:
-            return None
-        records = self.records_at(np.array([place]))
-        return features_of(records[0].item(), self.timeframe)
+        closed = int(self.closed[place])
+        if closed != self._read[0]:
+            records = self.records_at(np.array([place]))
+            self._read = (closed, features_of(records[0].item(), self.timeframe))
+        return self._read[1]
 
 
 class TapeFeatures:
