@@ -52,11 +52,13 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing mia-actors into $(VENV) (about 1 GB, once)"
 	$(PIP) --editable .
+	$(BIN)/python -m mia_actors.cycle.warm
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing mia-actors and its development tools into $(VENV) (about 1.3 GB, once)"
 	$(PIP) --editable '.[train,dev]'
+	$(BIN)/python -m mia_actors.cycle.warm
 	@touch $@ $(VENV)/.installed
 
 clean:

@@ -25,11 +25,12 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import SystemConfig, child_settings, history_days, load_config
+from mia_actors.cli.kernels import compile_kernels
 from mia_actors.cli.state import open_state
 from mia_actors.cli.tapes import tape_choice
 from mia_actors.core.clock import SystemClock
 from mia_actors.core.trade_date import trade_date
-from mia_actors.cycle.backtest import Backtest, BacktestResult
+from mia_actors.cycle.backtest import Backtest, BacktestResult, Voter
 from mia_actors.cycle.performance import Performance, performance
 from mia_actors.cycle.settings import CycleSettings
 from mia_actors.ensemble.actor import EnsembleSettings
@@ -43,8 +44,8 @@ from mia_actors.guardian.news import with_news_file
 LEDGER_FILE = "backtest-ledger.csv"
 
 
-def run_backtest(config: SystemConfig, config_dir: Path, tape: Tape, *, show: bool) -> BacktestResult:
-    """One backtest with the settings the tree would give to guardian, ensemble and cycle.
+def voter_of(config: SystemConfig, config_dir: Path) -> Voter:
+    """The ensemble's vote, with the models and settings the tree would give it.
 
     Raises:
         ConfigError: the models are missing or not what their manifest says.
@@ -52,11 +53,18 @@ def run_backtest(config: SystemConfig, config_dir: Path, tape: Tape, *, show: bo
     ensemble = child_settings(config, "ensemble", EnsembleSettings)
     models = load(config_dir / ensemble.models, entry_timeframe=ensemble.entry_timeframe)
     server = EnsembleServer.of(models, cache_entries=ensemble.cache_entries)
+    return lambda vector: server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights)
+
+
+def run_backtest(
+    config: SystemConfig, config_dir: Path, tape: Tape, voter: Voter, *, show: bool
+) -> BacktestResult:
+    """One backtest with the settings the tree would give to guardian and cycle."""
     backtest = Backtest(
         tape,
         decision=child_settings(config, "cycle", CycleSettings),
         guardian=with_news_file(child_settings(config, "guardian", GuardianSettings), config_dir),
-        voter=lambda vector: server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights),
+        voter=voter,
     )
     with Progress(
         TextColumn("backtest"),
@@ -99,10 +107,13 @@ def backtest(
             cycles=None,
         )
         directory = open_state(state or document.session.state)
+        compile_kernels()
         loaded = load_tape(choice.selection())
         clock = SystemClock()
         began_s = clock.monotonic_s()
-        found = run_backtest(document, config.absolute().parent, loaded, show=messages.is_terminal)
+        folder = config.absolute().parent
+        voter = voter_of(document, folder)
+        found = run_backtest(document, folder, loaded, voter, show=messages.is_terminal)
         seconds = clock.monotonic_s() - began_s
         (directory.path / LEDGER_FILE).write_text(found.ledger.text, encoding="utf-8")
         figures = performance(found.trades, _days(loaded), AccountTerms().cash_usd)

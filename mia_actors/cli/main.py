@@ -20,6 +20,7 @@ ALL = (
     "tree_commands",
     "trace_commands",
     "bench_command",
+    "bench_backtest",
     "bench_cycle",
     "bench_halt",
     "bench_idle",

@@ -25,6 +25,7 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import history_days, load_config
+from mia_actors.cli.kernels import compile_kernels
 from mia_actors.cli.live import LiveView
 from mia_actors.cli.preflight import preflight
 from mia_actors.cli.session_run import Ending, RunRequest, SessionResult, SessionRun, TradingHalted
@@ -107,6 +108,7 @@ def run(
         directory = open_state(state or document.session.state)
         configure_logging(directory=directory.path / "logs", process="run", verbose=verbose)
         clock = SystemClock()
+        compile_kernels()
         looked = preflight(
             document,
             broker,

@@ -5,7 +5,7 @@ options), read once per year and only when asked for.
 """
 
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from mia_actors.core.clock import time_ns_of, utc_datetime
 from mia_actors.core.trade_date import CHICAGO, NEW_YORK
@@ -66,14 +66,21 @@ def is_regular_hours(time_ns: int, opens: time = REGULAR_OPEN, closes: time = RE
 
     Half days end at 13:00 at the latest, though the futures may trade a quarter of an hour longer.
     """
-    moment = new_york(time_ns)
-    day = moment.date()
-    if not opens <= moment.time() < closes:
-        return False
+    hours = regular_hours_ns(new_york(time_ns).date(), opens, closes)
+    return hours is not None and hours[0] <= time_ns < hours[1]
+
+
+@lru_cache(maxsize=4096)
+def regular_hours_ns(day: date, opens: time, closes: time) -> tuple[int, int] | None:
+    """Begin and end of the moments of a New York day that `is_regular_hours`; None without any."""
     close_ns = session_close_ns(day)
-    if close_ns is None or time_ns >= close_ns:
-        return False
-    return moment.time() < HALF_DAY_CLOSE or not is_half_day(day)
+    if close_ns is None:
+        return None
+    begin_ns = time_ns_of(datetime.combine(day, opens, NEW_YORK))
+    end_ns = min(time_ns_of(datetime.combine(day, closes, NEW_YORK)), close_ns)
+    if is_half_day(day):
+        end_ns = min(end_ns, time_ns_of(datetime.combine(day, HALF_DAY_CLOSE, NEW_YORK)))
+    return (begin_ns, end_ns) if begin_ns < end_ns else None
 
 
 def on_day(limit: time, day: date) -> time:

@@ -45,6 +45,22 @@ class Stages(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Where decisions are kept before they are acted on."""
+
+    def get(self, bar_end_ns: int) -> JournaledDecision | None:
+        """The decision of the cycle whose base bar ended then."""
+        ...
+
+    def add(self, decision: Decision, *, held_contracts: int, completed: bool) -> None:
+        """Keeps a decision; a repeat changes nothing."""
+        ...
+
+    def complete(self, decision: Decision) -> None:
+        """Marks a cycle as carried out, with its decision as it ended."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedBar:
     """A closed base bar and the executions that happened in it."""
@@ -72,7 +88,7 @@ class CycleEngine:
         *,
         core: DecisionCore,
         stages: Stages,
-        journal: DecisionJournal,
+        journal: Journal,
         product: Product,
         starting_equity_usd: Decimal,
         progress: Progress,
@@ -97,6 +113,14 @@ class CycleEngine:
     def position_contracts(self) -> int:
         """Net position by the fills folded so far."""
         return self._book.position_contracts
+
+    def entries_on(self, day: date) -> int:
+        """Entries decided on a trade date."""
+        return sum(1 for moment in self._entries if trade_date(moment - 1) == day)
+
+    def pass_over(self) -> None:
+        """Bars are left out whose cycles would have been refused: the next one asks for all features."""
+        self._features_complete = False
 
     def drain(self) -> None:
         """From the next cycle on: no entries, an open position is closed."""
@@ -180,7 +204,7 @@ class CycleEngine:
             position_contracts=self._book.position_contracts,
             open_trade=self._book.open_trade,
             closed_trades=self._book.closed_trades,
-            entries_today=sum(1 for moment in self._entries if trade_date(moment - 1) == self._day),
+            entries_today=self.entries_on(trade_date(bar.start_ns)),
             equity_usd=self._starting_equity_usd + total,
             day_pnl_usd=total - self._day_start_usd,
             draining=self._draining,

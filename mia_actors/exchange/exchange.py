@@ -150,7 +150,7 @@ class SimulatedExchange:
         return () if self.closed else tuple(self._cancelled(tuple(self._book.working), CANCELLED_BY_TRADER))
 
     def advance(self, bar: Bar) -> tuple[ExchangeEvent, ...]:
-        """Moves the market through one 5-second bar.
+        """Moves the market through one 5-second bar, or through a longer one that `leaves_alone` all orders.
 
         Raises:
             InvariantViolated: the bar starts before market time.
@@ -163,6 +163,23 @@ class SimulatedExchange:
         if self._book.working:
             self._match(bar, events)
         return tuple(events)
+
+    def leaves_alone(self, bar: Bar) -> bool:
+        """Whether no working order can change within a bar, by whatever path its prices are reached."""
+        return all(self._is_out_of_reach(order, bar) for order in self._book.working.values())
+
+    def _is_out_of_reach(self, order: ExchangeOrder, bar: Bar) -> bool:
+        if order.tif is TimeInForce.DAY and trade_date(order.submitted_at_ns) != trade_date(bar.start_ns):
+            return False
+        if order.held:
+            return True
+        if order.order_type is OrderType.STOP and order.stop_ticks is not None:
+            is_waiting = order.perm_id not in self._triggered
+            return is_waiting and stop_fill(order.side, order.stop_ticks, bar, bar.open_ticks, 0) is None
+        if order.order_type is OrderType.LIMIT and order.limit_ticks is not None:
+            touched = limit_fill(order.side, order.limit_ticks, bar, is_arriving=False, slippage_ticks=0)
+            return order.perm_id in self._rested and touched is None
+        return False
 
     def _match(self, bar: Bar, events: list[ExchangeEvent]) -> None:
         """Market orders first, then stops, then limits; within each in order of submission."""

@@ -1,7 +1,10 @@
 """Smart-money flow (domain section 4), estimated from bars: this feed has no aggressor side."""
 
-from mia_actors.core.features import FlowReading
-from mia_actors.features.window import BarWindow
+from math import isnan, nan
+from typing import NamedTuple
+
+from mia_actors.core.kernel import kernel
+from mia_actors.features.columns import Columns
 
 FLOW_BARS = 5
 TRADE_BARS = 10
@@ -12,47 +15,64 @@ ESTIMATE_CONFIDENCE = 0.6
 PERSISTENCE_UNKNOWN = 0.5
 
 
-def read_flow(window: BarWindow, level_proximity: float | None) -> FlowReading | None:
+class Flow(NamedTuple):
+    """See `core.features.FlowReading`; all NaN where there is none."""
+
+    flow: float
+    intensity: float
+    persistence: float
+    score: float
+    confidence: float
+
+
+@kernel
+def read_flow(columns: Columns, first: int, last: int, level_proximity: float) -> Flow:
     """Net flow of five bars, how much volume is behind it, and the signed smart-money score.
 
     A bar's flow is its bulk-volume estimate V · (C - O) / (H - L). Bars of more than twice the mean volume of
     up to 100 bars (a surge) count double. Intensity is full when the net flow equals half of five mean
     volumes; it replaces the domain's 500 contracts. Persistence is the share of the last five bars whose flow
     has the sign of the net flow. The trades counted in the confidence are the last ten bars on that side.
-    None under 20 bars or without volume.
+    Unavailable under 20 bars or without volume.
     """
-    volumes = window.volumes
-    count = min(len(volumes), MEAN_BARS)
+    count = min(last - first + 1, MEAN_BARS)
     if count < BARS_MIN:
-        return None
-    traded = sum(volumes[-MEAN_BARS:])
+        return Flow(nan, nan, nan, nan, nan)
+    traded = 0
+    for place in range(last - count + 1, last + 1):
+        traded += columns.volumes[place]
     net, weighed = 0.0, 0
-    deltas = window.deltas
-    for delta, volume in zip(deltas[-FLOW_BARS:], volumes[-FLOW_BARS:], strict=True):
+    for place in range(last - FLOW_BARS + 1, last + 1):
+        volume = columns.volumes[place]
         weight = 2 if volume * count > SURGE * traded else 1
-        net += weight * delta
+        net += weight * columns.deltas[place]
         weighed += weight * volume
     if weighed == 0:
-        return None
+        return Flow(nan, nan, nan, nan, nan)
     flow = net / weighed
     intensity = min(2 * count * abs(net) / (FLOW_BARS * traded), 1.0)
-    sign = (net > 0) - (net < 0)
-    trades = sum([delta * sign > 0 for delta in deltas[-TRADE_BARS:]])
+    sign = int(net > 0) - int(net < 0)
     persistence = PERSISTENCE_UNKNOWN
     if sign:
-        persistence = sum([delta * sign > 0 for delta in deltas[-FLOW_BARS:]]) / FLOW_BARS
+        persistence = _bars_toward(columns, last, sign, FLOW_BARS) / FLOW_BARS
+    trades = _bars_toward(columns, last, sign, TRADE_BARS)
     confidence = _confidence(intensity, trades, persistence, level_proximity)
-    return FlowReading(
-        flow=flow,
-        intensity=intensity,
-        persistence=persistence,
-        score=sign * _strength(abs(flow), intensity, persistence, confidence, level_proximity or 0.0),
-        confidence=confidence,
-        estimated=True,
-    )
+    alignment = 0.0 if isnan(level_proximity) else level_proximity
+    score = sign * _strength(abs(flow), intensity, persistence, confidence, alignment)
+    return Flow(flow, intensity, persistence, score, confidence)
 
 
-def _confidence(intensity: float, trades: int, persistence: float, alignment: float | None) -> float:
+@kernel
+def _bars_toward(columns: Columns, last: int, sign: int, bars: int) -> int:
+    """How many of the last bars have a flow of that sign."""
+    found = 0
+    for place in range(last - bars + 1, last + 1):
+        found += columns.deltas[place] * sign > 0
+    return found
+
+
+@kernel
+def _confidence(intensity: float, trades: int, persistence: float, alignment: float) -> float:
     """Domain section 4; without levels their weight 0.15 is left out and the rest renormalised."""
     known = (
         0.30 * intensity
@@ -60,9 +80,10 @@ def _confidence(intensity: float, trades: int, persistence: float, alignment: fl
         + 0.20 * persistence
         + 0.15 * ESTIMATE_CONFIDENCE
     )
-    return known / 0.85 if alignment is None else known + 0.15 * alignment
+    return known / 0.85 if isnan(alignment) else known + 0.15 * alignment
 
 
+@kernel
 def _strength(
     flow: float, intensity: float, persistence: float, confidence: float, alignment: float
 ) -> float:

@@ -1,26 +1,31 @@
 """True range against its past, and the regime it makes (domain section 6, without VIX)."""
 
-from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from math import nan
+from typing import NamedTuple
 
 from mia_actors.core.features import VolatilityRegime
+from mia_actors.core.kernel import kernel
 from mia_actors.features.base import RANGE_BARS
-from mia_actors.features.window import BarWindow
+from mia_actors.features.columns import Columns
 
 HISTORY_MIN = 10
 RECENT_REGIMES = 3
+VOLATILITY_REGIMES = tuple(VolatilityRegime)
+LOW, NORMAL, TRANSITIONING, HIGH, EXTREME = (float(number) for number in range(len(VOLATILITY_REGIMES)))
+"""Places in `VOLATILITY_REGIMES`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolatilityReading:
-    """How much the market moves; a field is None until there are bars enough."""
+class Volatility(NamedTuple):
+    """How much the market moves; a field is NaN until there are bars enough."""
 
-    atr_ticks: float | None = None
-    ratio: float | None = None
-    regime: VolatilityRegime | None = None
+    atr_ticks: float
+    ratio: float
+    regime: float
+    """A place in `VOLATILITY_REGIMES`."""
 
 
-def read_volatility(window: BarWindow) -> VolatilityReading:
+@kernel
+def read_volatility(columns: Columns, first: int, last: int) -> Volatility:
     """Mean true range of 20 bars, its recent ratio, and the regime.
 
     The feed has no VIX. The domain's VIX conditions are replaced by the rank of the ratio among those of the
@@ -28,31 +33,37 @@ def read_volatility(window: BarWindow) -> VolatilityReading:
     >= 0.95; high: > 1.5 and >= 0.80; low: < 0.8 and <= 0.35; transitioning: otherwise, when one of the last
     three bars was in another regime; else normal. Where no price moved in 20 bars the ratio does not exist.
     """
-    if len(window) <= RANGE_BARS:
-        return VolatilityReading()
-    atr_ticks = window.range_sums[-1] / RANGE_BARS
-    if window.range_sums[-1] == 0:
-        return VolatilityReading(atr_ticks=atr_ticks)
-    ratios = window.volatility_ratios[RANGE_BARS:]
-    ratio = ratios[-1]
-    if len(ratios) < HISTORY_MIN + RECENT_REGIMES:
-        return VolatilityReading(atr_ticks=atr_ticks, ratio=ratio)
-    ordered = sorted(ratios)
-    regimes = [_regime(recent, ordered) for recent in ratios[-RECENT_REGIMES:]]
-    regime = regimes[-1]
-    if regime is VolatilityRegime.NORMAL and (regimes[0] is not regime or regimes[1] is not regime):
-        regime = VolatilityRegime.TRANSITIONING
-    return VolatilityReading(atr_ticks=atr_ticks, ratio=ratio, regime=regime)
+    if last - first < RANGE_BARS:
+        return Volatility(nan, nan, nan)
+    atr_ticks = columns.range_sums[last] / RANGE_BARS
+    if columns.range_sums[last] == 0:
+        return Volatility(atr_ticks, nan, nan)
+    begin = first + RANGE_BARS
+    ratio = columns.volatility_ratios[last]
+    if last - begin + 1 < HISTORY_MIN + RECENT_REGIMES:
+        return Volatility(atr_ticks, ratio, nan)
+    regime = _regime(columns, begin, last, last)
+    if regime == NORMAL:
+        for earlier in range(last - RECENT_REGIMES + 1, last):
+            if _regime(columns, begin, last, earlier) != NORMAL:
+                regime = TRANSITIONING
+    return Volatility(atr_ticks, ratio, regime)
 
 
-def _regime(ratio: float, ordered: list[float]) -> VolatilityRegime:
+@kernel
+def _regime(columns: Columns, begin: int, last: int, place: int) -> float:
+    ratio = columns.volatility_ratios[place]
     if 0.8 <= ratio <= 1.5:
-        return VolatilityRegime.NORMAL
-    rank = (bisect_left(ordered, ratio) + bisect_right(ordered, ratio)) / (2 * len(ordered))
+        return NORMAL
+    below = equal = 0
+    for other in range(begin, last + 1):
+        below += columns.volatility_ratios[other] < ratio
+        equal += columns.volatility_ratios[other] == ratio
+    rank = (2 * below + equal) / (2 * (last - begin + 1))
     if ratio > 2.0 and rank >= 0.95:
-        return VolatilityRegime.EXTREME
+        return EXTREME
     if ratio > 1.5 and rank >= 0.80:
-        return VolatilityRegime.HIGH
+        return HIGH
     if ratio < 0.8 and rank <= 0.35:
-        return VolatilityRegime.LOW
-    return VolatilityRegime.NORMAL
+        return LOW
+    return NORMAL

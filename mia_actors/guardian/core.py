@@ -209,21 +209,38 @@ class GuardianCore:
             position_contracts=self._book.position_contracts,
         )
 
+    def asks_for_nothing(self, as_of_ns: int, mark_ticks: int) -> bool:
+        """Whether the account at a price and market time would call for no act; changes nothing.
+
+        What calls for one then calls for one at every worse price too, and at none that is better.
+        """
+        money = self._money_of(trade_date(as_of_ns - 1), mark_ticks)
+        held = self._book.position_contracts
+        findings = (
+            *self._money.findings(money),
+            *self._trading.findings(self._book, as_of_ns, trade_date(as_of_ns - 1)),
+            *self._calendar.findings(as_of_ns, held),
+        )
+        return all(one.demand <= Demand.PAUSE for one in findings)
+
     def _money_at(self, day: date, mark_ticks: int) -> Money:
         """A flat account's money changes with a fill or a trade date only."""
         if self._quiet is not None and self._quiet[0] == day and self._book.position_contracts == 0:
             return self._quiet[1]
+        money = self._money_of(day, mark_ticks)
+        self._quiet = (day, money)
+        return money
+
+    def _money_of(self, day: date, mark_ticks: int) -> Money:
         book = self._book
         total_usd = book.realized_usd + book.unrealized_usd(mark_ticks)
-        money = Money(
+        return Money(
             day_pnl_usd=total_usd - book.realized_before_usd(day),
             week_pnl_usd=total_usd - book.realized_before_usd(week_of(day)),
             equity_usd=self._starting_equity_usd + total_usd,
             below_session_peak_usd=max(Decimal(0), book.peak_usd(day) - total_usd),
             below_peak_usd=max(Decimal(0), book.peak_usd() - total_usd),
         )
-        self._quiet = (day, money)
-        return money
 
     def _findings(self, money: Money, as_of_ns: int, day: date, arrival_ns: int | None) -> Iterator[Finding]:
         held = self._book.position_contracts

@@ -1,9 +1,12 @@
 """Stop and target distances (domain section 11), in ticks."""
 
-import math
 from dataclasses import dataclass
+from math import ceil, isnan, nan
+
+import numpy as np
 
 from mia_actors.core.features import MarketRegime, TimeframeFeatures, VolatilityRegime
+from mia_actors.core.kernel import kernel
 from mia_actors.core.orders import Side
 
 STOP_TICKS = {MarketRegime.STRONG_TREND: 8, MarketRegime.WEAK_TREND: 8, MarketRegime.RANGE: 4}
@@ -22,6 +25,12 @@ VOLATILITY_STOP = {
     VolatilityRegime.HIGH: 1.5,
     VolatilityRegime.EXTREME: 2.0,
 }
+
+
+MARKET_REGIMES, VOLATILITY_REGIMES = tuple(MarketRegime), tuple(VolatilityRegime)
+_STOP_TICKS = np.array([float(STOP_TICKS.get(regime, STOP_TICKS_OTHER)) for regime in MARKET_REGIMES])
+_REWARD = np.array([REWARD.get(regime, REWARD_OTHER) for regime in MARKET_REGIMES])
+_VOLATILITY_STOP = np.array([VOLATILITY_STOP[regime] for regime in VOLATILITY_REGIMES])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +52,48 @@ def bracket(features: TimeframeFeatures, side: Side, confluence: float) -> Brack
     The regime's few ticks are the domain's; ES of another year moves a multiple of them in one bar, so the
     stop is at least the mean true range of the entry timeframe. `confluence` is relative to `side`.
     """
-    regime = features.market_regime or MarketRegime.UNCLEAR
-    distance = float(STOP_TICKS.get(regime, STOP_TICKS_OTHER))
     battle = features.battle
-    if battle is not None and battle.base_quality > GOOD_BASE:
+    low_ticks = battle.base_low_ticks if battle is not None else None
+    high_ticks = battle.base_high_ticks if battle is not None else None
+    stop, target = bracket_ticks(
+        MARKET_REGIMES.index(features.market_regime or MarketRegime.UNCLEAR),
+        VOLATILITY_REGIMES.index(features.volatility_regime or VolatilityRegime.NORMAL),
+        0.0 if battle is None else battle.base_quality,
+        nan if low_ticks is None else float(low_ticks),
+        nan if high_ticks is None else float(high_ticks),
+        nan if features.atr_ticks is None else features.atr_ticks,
+        features.close_ticks,
+        side.sign,
+        confluence,
+    )
+    return Bracket(stop_ticks=stop, target_ticks=target)
+
+
+@kernel
+def bracket_ticks(
+    market_regime: int,
+    volatility_regime: int,
+    base_quality: float,
+    base_low_ticks: float,
+    base_high_ticks: float,
+    atr_ticks: float,
+    close_ticks: int,
+    side: int,
+    confluence: float,
+) -> tuple[int, int]:
+    """Stop and target of `bracket`; regimes by their places, NaN where there is none."""
+    distance = _STOP_TICKS[market_regime]
+    if base_quality > GOOD_BASE:
         distance *= GOOD_BASE_FACTOR
-    distance *= VOLATILITY_STOP[features.volatility_regime or VolatilityRegime.NORMAL]
-    if features.atr_ticks is not None:
-        distance = max(distance, features.atr_ticks)
-    stop = max(math.ceil(distance), _beyond_base(features, side))
-    reward = REWARD.get(regime, REWARD_OTHER)
+    distance *= _VOLATILITY_STOP[volatility_regime]
+    if not isnan(atr_ticks):
+        distance = max(distance, atr_ticks)
+    stop = ceil(distance)
+    # Two ticks beyond the base that protects the position, where there is one on that side.
+    edge = base_low_ticks if side > 0 else base_high_ticks
+    if not isnan(edge) and (close_ticks - edge) * side >= 0:
+        stop = max(stop, int((close_ticks - edge) * side) + BASE_MARGIN_TICKS)
+    reward = _REWARD[market_regime]
     if confluence > STRONG_CONFLUENCE:
         reward *= STRONG_CONFLUENCE_FACTOR
-    return Bracket(stop_ticks=stop, target_ticks=math.ceil(stop * reward))
-
-
-def _beyond_base(features: TimeframeFeatures, side: Side) -> int:
-    """Distance to two ticks beyond the base that protects the position; 0 where there is none on that side."""
-    battle = features.battle
-    if battle is None or battle.base_low_ticks is None or battle.base_high_ticks is None:
-        return 0
-    edge = battle.base_low_ticks if side is Side.BUY else battle.base_high_ticks
-    beyond = (features.close_ticks - edge) * side.sign
-    return beyond + BASE_MARGIN_TICKS if beyond >= 0 else 0
+    return stop, ceil(stop * reward)

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mia_actors.core.features import StrategyReading, TimeframeFeatures
+from mia_actors.core.kernel import kernel
 from mia_actors.core.market import Timeframe
 from mia_actors.strategies import mtf_confluence
 
@@ -28,6 +33,8 @@ WEIGHTS = {
     OPTIONS_BIAS: 0.02,
 }
 UNSIGNED = frozenset({GAMMA_PROXIMITY, VOLUME_CONFIRMATION})
+_WEIGHTS = np.array(list(WEIGHTS.values()))
+_UNSIGNED = np.array([name in UNSIGNED for name in WEIGHTS])
 
 
 class ConfluencePart(NamedTuple):
@@ -72,23 +79,30 @@ def confluence(
     """
     own = features.get(entry_timeframe)
     values = _values(own, readings)
+    found, coverage = weigh(np.array([nan if (one := values.get(name)) is None else one for name in WEIGHTS]))
+    parts = [
+        ConfluencePart(name, weight, values.get(name), values.get(name) is not None)
+        for name, weight in WEIGHTS.items()
+    ]
+    return ConfluenceReading(value=found, coverage=coverage, parts=tuple(parts))
+
+
+@kernel
+def weigh(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Value and coverage of `confluence` from its inputs in the order of `WEIGHTS`; NaN is unavailable."""
     directed = unsigned = coverage = 0.0
-    parts = []
-    for name, weight in WEIGHTS.items():
-        value = values.get(name)
-        parts.append(ConfluencePart(name, weight, value, value is not None))
-        if value is None:
+    for place in range(len(values)):
+        if isnan(values[place]):
             continue
-        coverage += weight
-        if name in UNSIGNED:
-            unsigned += weight * (2 * value - 1)
+        coverage += _WEIGHTS[place]
+        if _UNSIGNED[place]:
+            unsigned += _WEIGHTS[place] * (2 * values[place] - 1)
         else:
-            directed += weight * value
-    total = 0.0
-    if coverage > 0 and directed != 0:
-        strength = max(0.0, (abs(directed) + unsigned) / coverage)
-        total = strength if directed > 0 else -strength
-    return ConfluenceReading(value=total, coverage=coverage, parts=tuple(parts))
+            directed += _WEIGHTS[place] * values[place]
+    if coverage == 0 or directed == 0:
+        return 0.0, coverage
+    strength = max(0.0, (abs(directed) + unsigned) / coverage)
+    return (strength if directed > 0 else -strength), coverage
 
 
 def _values(own: TimeframeFeatures | None, readings: Sequence[StrategyReading]) -> dict[str, float | None]:

@@ -1,12 +1,18 @@
 """MTF Confluence Elite: the battles of several timeframes, weighed (domain section 5)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Mapping
+from math import isnan, nan
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mia_actors.core.features import StrategyReading, TimeframeFeatures, VolatilityRegime
+from mia_actors.core.kernel import kernel
 from mia_actors.core.market import FEATURE_TIMEFRAMES, Timeframe
 from mia_actors.strategies.thresholds import called, unavailable
+
+FloatArray = NDArray[np.float64]
 
 NAME = "mtf_confluence"
 THRESHOLD = 0.35
@@ -28,14 +34,35 @@ WEIGHTS_BY_REGIME = {
 percent of price, in which one-minute bars only ever meet the last; the regime ranks it in its own history."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Voice:
-    """What one timeframe says."""
+_WEIGHTS = {
+    regime: np.array([weights[timeframe] for timeframe in FEATURE_TIMEFRAMES])
+    for regime, weights in WEIGHTS_BY_REGIME.items()
+}
 
-    timeframe: Timeframe
-    weight: float
-    signal: float
-    confidence: float
+
+class Combined(NamedTuple):
+    """What the timeframes say together; `score` means nothing where `coverage` is below `COVERAGE_MIN`."""
+
+    score: float
+    """Signed in [-1, 1]."""
+    quality: float
+    """Mean confidence, by weight."""
+    alignment: float
+    """Net share of weight and confidence that points the same way, in [0, 1]."""
+    divergence: float
+    """Share of pairs that contradict each other beyond ±0.3 with confidence above 0.6, by the pair's weight."""
+    coverage: float
+    """Share of the weight whose timeframes have data."""
+
+
+def weights_of(
+    regime: VolatilityRegime, entry_timeframe: Timeframe, *, include_shorter: bool = False
+) -> FloatArray:
+    """Weights by place in `FEATURE_TIMEFRAMES`; those shorter than the entry timeframe are 0 unless included."""
+    weights = _WEIGHTS[regime].copy()
+    if not include_shorter:
+        weights[[frame.ns < entry_timeframe.ns for frame in FEATURE_TIMEFRAMES]] = 0.0
+    return weights
 
 
 def evaluate(
@@ -53,97 +80,121 @@ def evaluate(
     own = features.get(entry_timeframe)
     if own is None or own.volatility_regime is None:
         return unavailable(NAME, threshold=THRESHOLD, missing=f"no volatility regime on {entry_timeframe}")
-    weights = {
-        timeframe: weight
-        for timeframe, weight in WEIGHTS_BY_REGIME[own.volatility_regime].items()
-        if weight > 0 and (include_shorter or timeframe.ns >= entry_timeframe.ns)
-    }
-    wanted = sum(weights.values())
-    if wanted == 0:
+    weights = weights_of(own.volatility_regime, entry_timeframe, include_shorter=include_shorter)
+    if not weights.any():
         return unavailable(NAME, threshold=THRESHOLD, missing=f"no weight from {entry_timeframe} up")
-    heard = [
-        (timeframe, features[timeframe], weight)
-        for timeframe, weight in weights.items()
-        if timeframe in features and features[timeframe].battle is not None
-    ]
-    available = sum(weight for _, _, weight in heard)
-    coverage = available / wanted
-    if coverage < COVERAGE_MIN:
+    signals, confidences = np.full(len(weights), nan), np.zeros(len(weights))
+    for place, timeframe in enumerate(FEATURE_TIMEFRAMES):
+        one = features.get(timeframe)
+        if one is not None and one.battle is not None:
+            signals[place] = one.battle.signal
+            confidences[place] = voice_confidence(
+                one.battle.base_quality,
+                one.bars_count,
+                nan if one.volume_confirmation is None else one.volume_confirmation,
+                one.battle.golden_rule_holds,
+            )
+    found = combine(weights, signals, confidences)
+    if found.coverage < COVERAGE_MIN:
         return unavailable(
             NAME,
             threshold=THRESHOLD,
-            missing=f"timeframes with data carry {coverage:.2f} of the weight, {COVERAGE_MIN:.2f} needed",
+            missing=f"timeframes with data carry {found.coverage:.2f} of the weight, {COVERAGE_MIN:.2f} needed",
         )
-    voices = [_voice(timeframe, one, weight / available) for timeframe, one, weight in heard]
-    return _combined(voices, coverage)
-
-
-def _voice(timeframe: Timeframe, features: TimeframeFeatures, weight: float) -> _Voice:
-    """Signal and confidence of one timeframe.
-
-    Confidence = mean of base quality, volume confirmation and completeness (bars out of 60), times 1.15 where
-    the golden rule holds, at most 1.
-    """
-    battle = features.battle
-    if battle is None:
-        raise ValueError("a timeframe without a battle has no voice")
-    parts = [battle.base_quality, min(features.bars_count / COMPLETE_BARS, 1.0)]
-    if features.volume_confirmation is not None:
-        parts.append(features.volume_confirmation)
-    confidence = sum(parts) / len(parts)
-    if battle.golden_rule_holds:
-        confidence = min(1.15 * confidence, 1.0)
-    return _Voice(timeframe=timeframe, weight=weight, signal=battle.signal, confidence=confidence)
-
-
-def _combined(voices: Sequence[_Voice], coverage: float) -> StrategyReading:
-    raw = sum(voice.weight * voice.signal * voice.confidence for voice in voices)
-    quality = sum(voice.weight * voice.confidence for voice in voices)
-    alignment = _alignment(voices, quality)
-    sign = (raw > 0) - (raw < 0)
-    strength = min(abs(raw) + _alignment_bonus(alignment) + _quality_bonus(quality), 1.0)
-    divergence = _divergence(voices)
-    score = sign * max(0.0, strength - _divergence_penalty(divergence))
-    said = ", ".join(f"{voice.timeframe} {voice.signal:+.2f}x{voice.weight:.2f}" for voice in voices)
+    available = found.coverage * weights.sum()
+    said = ", ".join(
+        f"{timeframe} {signal:+.2f}x{weight / available:.2f}"
+        for timeframe, signal, weight in zip(FEATURE_TIMEFRAMES, signals, weights, strict=True)
+        if weight > 0 and not isnan(signal)
+    )
     return called(
         NAME,
-        score=score,
-        confidence=quality,
+        score=found.score,
+        confidence=found.quality,
         threshold=THRESHOLD,
-        basis=(f"{said}; alignment {alignment:.2f}, divergence {divergence:.2f}, coverage {coverage:.2f}"),
+        basis=(
+            f"{said}; alignment {found.alignment:.2f}, divergence {found.divergence:.2f}, "
+            f"coverage {found.coverage:.2f}"
+        ),
     )
 
 
-def _alignment(voices: Sequence[_Voice], quality: float) -> float:
-    """Net share of weight and confidence that points the same way, in [0, 1]."""
-    if quality == 0:
-        return 0.0
-    net = sum(((voice.signal > 0) - (voice.signal < 0)) * voice.weight * voice.confidence for voice in voices)
-    return abs(net) / quality
+@kernel
+def voice_confidence(
+    base_quality: float,
+    bars_count: int,
+    volume_confirmation: float,
+    golden_rule_holds: bool,  # noqa: FBT001 - kernels take places only
+) -> float:
+    """Confidence of one timeframe, in [0, 1].
+
+    Mean of base quality, completeness (bars out of 60) and volume confirmation where there is one, times 1.15
+    where the golden rule holds, at most 1.
+    """
+    total, count = base_quality + min(bars_count / COMPLETE_BARS, 1.0), 2
+    if not isnan(volume_confirmation):
+        total, count = total + volume_confirmation, 3
+    confidence = total / count
+    return min(1.15 * confidence, 1.0) if golden_rule_holds else confidence
 
 
+@kernel
+def combine(weights: FloatArray, signals: FloatArray, confidences: FloatArray) -> Combined:
+    """The voices of all timeframes, by place in `FEATURE_TIMEFRAMES`; a signal of NaN is not heard."""
+    wanted = available = 0.0
+    for place in range(len(weights)):
+        if weights[place] > 0:
+            wanted += weights[place]
+            if not isnan(signals[place]):
+                available += weights[place]
+    coverage = available / wanted if wanted > 0 else 0.0
+    if coverage < COVERAGE_MIN:
+        return Combined(0.0, 0.0, 0.0, 0.0, coverage)
+    shares = np.zeros(len(weights))
+    raw = quality = net = 0.0
+    for place in range(len(weights)):
+        if weights[place] > 0 and not isnan(signals[place]):
+            share = shares[place] = weights[place] / available
+            raw += share * signals[place] * confidences[place]
+            quality += share * confidences[place]
+            net += (int(signals[place] > 0) - int(signals[place] < 0)) * share * confidences[place]
+    alignment = abs(net) / quality if quality else 0.0
+    sign = int(raw > 0) - int(raw < 0)
+    strength = min(abs(raw) + _alignment_bonus(alignment) + _quality_bonus(quality), 1.0)
+    divergence = _divergence(shares, signals, confidences)
+    score = sign * max(0.0, strength - _divergence_penalty(divergence))
+    return Combined(score, quality, alignment, divergence, coverage)
+
+
+@kernel
 def _alignment_bonus(alignment: float) -> float:
     return 0.2 * alignment if alignment > 0.8 else 0.1 * alignment if alignment > 0.6 else 0.0
 
 
+@kernel
 def _quality_bonus(quality: float) -> float:
     return 0.15 * quality if quality > 0.8 else 0.08 * quality if quality > 0.6 else 0.0
 
 
-def _divergence(voices: Sequence[_Voice]) -> float:
-    """Share of pairs that contradict each other beyond ±0.3 with confidence above 0.6, by the pair's weight.
+@kernel
+def _divergence(shares: FloatArray, signals: FloatArray, confidences: FloatArray) -> float:
+    """See `Combined.divergence`.
 
     The domain counts pairs that each weigh above 0.3; at most one timeframe ever does. Pairs are weighed.
     """
     total = conflict = 0.0
-    for left, right in combinations(voices, 2):
-        weight = left.weight * right.weight
-        total += weight
-        opposed = min(left.signal, right.signal) < -0.3 and max(left.signal, right.signal) > 0.3
-        if opposed and min(left.confidence, right.confidence) > 0.6:
-            conflict += weight
+    for left in range(len(shares)):
+        for right in range(left + 1, len(shares)):
+            weight = shares[left] * shares[right]
+            if weight == 0:
+                continue
+            total += weight
+            opposed = min(signals[left], signals[right]) < -0.3 and max(signals[left], signals[right]) > 0.3
+            if opposed and min(confidences[left], confidences[right]) > 0.6:
+                conflict += weight
     return conflict / total if total else 0.0
 
 
+@kernel
 def _divergence_penalty(divergence: float) -> float:
     return 0.3 * divergence if divergence > 0.5 else 0.15 * divergence if divergence > 0.3 else 0.0

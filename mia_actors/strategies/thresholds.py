@@ -1,6 +1,9 @@
 """Calling a side: the score against its threshold, and the words for it."""
 
+import numpy as np
+
 from mia_actors.core.features import StrategyReading, VolatilityRegime
+from mia_actors.core.kernel import kernel
 from mia_actors.core.orders import Side
 
 THRESHOLD_BY_REGIME = {
@@ -11,13 +14,21 @@ THRESHOLD_BY_REGIME = {
     VolatilityRegime.EXTREME: 0.50,
 }
 """Domain section 6."""
+THRESHOLDS = np.array([THRESHOLD_BY_REGIME[regime] for regime in VolatilityRegime])
+"""The same by the regime's place among the regimes."""
+
+
+@kernel
+def side_called(score: float, threshold: float) -> int:
+    """+1, -1, or 0 where the score is within the threshold."""
+    return int(score > threshold) - int(score < -threshold)
 
 
 def called(
     strategy: str, *, score: float, confidence: float, threshold: float, basis: str
 ) -> StrategyReading:
     """A reading that calls the side on which the score is beyond the threshold, if it is."""
-    side = Side.BUY if score > threshold else Side.SELL if score < -threshold else None
+    side = (None, Side.BUY, Side.SELL)[side_called(score, threshold)]
     verdict = f"{score:+.3f} beyond" if side else f"{score:+.3f} within"
     return StrategyReading(
         strategy=strategy,

@@ -6,7 +6,7 @@ bounded queue: a full queue drops spans, a slow exporter delays nobody.
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +31,7 @@ PRODUCER = SpanKind.PRODUCER
 INTERNAL = SpanKind.INTERNAL
 
 _PROVIDERS: list[TracerProvider] = []
+_UNTRACED = nullcontext(trace.INVALID_SPAN)
 
 
 @cache
@@ -77,7 +78,6 @@ def flush_tracing(timeout_s: float = 2.0) -> None:
         provider.force_flush(int(timeout_s * 1000))
 
 
-@contextmanager
 def span(
     name: str,
     *,
@@ -85,12 +85,25 @@ def span(
     attributes: Mapping[str, AttributeValue] | None = None,
     parent: Mapping[str, str] | None = None,
     start_ns: int | None = None,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Runs its block as a span, current within it; an exception marks it as an error and passes on.
 
     `parent` is a carrier from `current_carrier` of another process; without it the caller's span is the
     parent. `start_ns` (wall clock) backdates a span whose work began before this call.
     """
+    if not _PROVIDERS and parent is None:
+        return _UNTRACED
+    return _started(name, kind, attributes, parent, start_ns)
+
+
+@contextmanager
+def _started(
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, AttributeValue] | None,
+    parent: Mapping[str, str] | None,
+    start_ns: int | None,
+) -> Iterator[Span]:
     context = propagate.extract(parent) if parent else otel_context.get_current()
     tracer = trace.get_tracer(TRACER_NAME)
     with tracer.start_as_current_span(

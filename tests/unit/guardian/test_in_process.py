@@ -20,6 +20,7 @@ def guardian_of(desk: FakeDesk) -> InProcessGuardian:
         product=ES,
         instrument=INSTRUMENT,
         starting_equity_usd=Decimal(10_000),
+        expand=lambda whole: (whole,),
     )
 
 
