@@ -24,6 +24,7 @@ ALL = (
     "bench_cycle",
     "bench_halt",
     "bench_idle",
+    "bench_inference",
     "bench_machine",
     "bench_mttr",
     "bench_throughput",

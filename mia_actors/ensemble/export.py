@@ -53,7 +53,7 @@ def train_and_export(
     """
     settings = settings or TrainingSettings()
     trained = train(samples, settings)
-    contents = {name: _onnx_bytes(name, trained.models.by_name[name]) for name in MODEL_NAMES}
+    contents = {name: onnx_bytes(name, trained.models.by_name[name]) for name in MODEL_NAMES}
     manifest = _manifest(samples, settings, trained, contents)
     _write(out_dir, manifest, contents)
     if promoted:
@@ -61,7 +61,12 @@ def train_and_export(
     return manifest
 
 
-def _onnx_bytes(name: str, model: Any) -> bytes:
+def onnx_bytes(name: str, model: Any) -> bytes:
+    """One fitted model as an ONNX file.
+
+    Raises:
+        ConfigError: an export library is not installed.
+    """
     try:
         graph = _xgboost_graph(name, model) if name == "xgboost" else _sklearn_graph(name, model)
     except ImportError as error:

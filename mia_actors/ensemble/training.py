@@ -106,9 +106,10 @@ def train(samples: TrainingSet, settings: TrainingSettings) -> Trained:
     )
     folds = walk_forward(samples, holdout.train, folds=settings.folds, embargo_ns=embargo_ns)
     measured = tuple(
-        _measured(samples, x, fold, _fit(samples, x, fold.train, settings), settings) for fold in folds
+        _measured(samples, x, fold, fit(x[fold.train], samples.y[fold.train], settings), settings)
+        for fold in folds
     )
-    models = _fit(samples, x, holdout.train, settings)
+    models = fit(x[holdout.train], samples.y[holdout.train], settings)
     evidence = Evidence(folds=measured, holdout=_measured(samples, x, holdout, models, settings))
     return Trained(models=models, evidence=evidence, holdout=holdout, x=x)
 
@@ -139,9 +140,13 @@ def _libraries() -> Any:
     return sklearn, xgboost
 
 
-def _fit(samples: TrainingSet, x: Float32Array, rows: IntArray, settings: TrainingSettings) -> FittedModels:
+def fit(x: Float32Array, y: IntArray, settings: TrainingSettings) -> FittedModels:
+    """The three models on features [n, 8] and labels [n].
+
+    Raises:
+        ConfigError: a training library is not installed.
+    """
     sklearn, xgboost = _libraries()
-    y = samples.y[rows]
     forest = sklearn.ensemble.RandomForestClassifier(
         n_estimators=settings.forest_trees,
         max_depth=settings.forest_depth,
@@ -169,7 +174,7 @@ def _fit(samples: TrainingSet, x: Float32Array, rows: IntArray, settings: Traini
     )
     models = {"random_forest": forest, "xgboost": boosted, "logistic_regression": logistic}
     for model in models.values():
-        model.fit(x[rows], y)
+        model.fit(x, y)
     forest.set_params(n_jobs=1)
     return FittedModels(by_name=models)
 

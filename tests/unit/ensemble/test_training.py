@@ -156,13 +156,13 @@ def test_a_conversion_that_changes_answers_is_refused_and_writes_nothing(
     make_samples: MakeSamples, make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The forest's file holds another model: no version appears."""
-    honest = export._onnx_bytes
+    honest = export.onnx_bytes
     logistic = train(make_samples(), make_settings()).models.by_name["logistic_regression"]
 
     def swapped(name: str, model: object) -> bytes:
         return honest(name, logistic if name == "random_forest" else model)
 
-    monkeypatch.setattr(export, "_onnx_bytes", swapped)
+    monkeypatch.setattr(export, "onnx_bytes", swapped)
     with pytest.raises(PermanentError, match="random_forest: ONNX and training library differ"):
         train_and_export(make_samples(), tmp_path / "out", make_settings())
     assert not (tmp_path / "out").exists()
