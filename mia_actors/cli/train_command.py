@@ -23,7 +23,8 @@ from mia_actors.cli.config import child_settings, load_config
 from mia_actors.core.clock import time_ns_of
 from mia_actors.core.errors import PermanentError
 from mia_actors.core.units import product
-from mia_actors.cycle.dataset import LABEL, LabelCosts, Sample, samples_of
+from mia_actors.cycle.dataset import LABEL, Sample, samples_of
+from mia_actors.cycle.outcomes import LabelCosts
 from mia_actors.cycle.settings import CycleSettings
 from mia_actors.ensemble.export import train_and_export
 from mia_actors.ensemble.training import TrainingSettings

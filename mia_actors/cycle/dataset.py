@@ -5,23 +5,26 @@ before confluence, confidence, size and the ensemble have had their say: looser 
 models see what they are to tell apart. Features come from the same producer as in service.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from mia_actors.core.calendar import is_regular_hours, new_york, on_day
+from mia_actors.core.calendar import new_york, on_day
 from mia_actors.core.clock import NS_PER_S, time_ns_of
 from mia_actors.core.features import TimeframeFeatures
-from mia_actors.core.market import FEATURE_TIMEFRAMES, Bar, Timeframe, timeframes_closed_by
+from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Side
 from mia_actors.core.trade_date import NEW_YORK
 from mia_actors.core.units import Product
+from mia_actors.cycle.confidence import confidence
 from mia_actors.cycle.decision import DecisionCore, Signal
 from mia_actors.cycle.ensemble_vector import ensemble_vector
+from mia_actors.cycle.outcomes import LabelCosts, triple_barrier
+from mia_actors.cycle.screen import places_decided
 from mia_actors.cycle.settings import DecisionSettings
-from mia_actors.features.stream import FeatureStream
-from mia_actors.risk.brackets import Bracket, bracket
+from mia_actors.features.tape_features import TapeFeatures
+from mia_actors.risk.brackets import bracket
 
 LABEL = (
     "triple barrier on the base bars: entry at the next open plus slippage, stop and target of the bracket "
@@ -31,11 +34,20 @@ LABEL = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelCosts:
-    """What a trade costs; the same as the simulated exchange takes."""
+class SampleContext:
+    """What the decision core saw besides the vector."""
 
-    slippage_ticks: int = 1
-    commission_usd_per_side: Decimal = Decimal("2.25")
+    called: tuple[str, ...]
+    """Strategies that called the side."""
+    support: float
+    coverage: float
+    confidence: float
+    volatility: str
+    market: str
+    trend: int
+    """+1 with the trend of the market regime, -1 against it, 0 without one."""
+    stop_ticks: int
+    target_ticks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,8 @@ class Sample:
     side: Side
     net_usd: Decimal
     """Of one contract."""
+    context: SampleContext | None = None
+    """For those who look into what made the outcome; models do not."""
 
     @property
     def is_good(self) -> bool:
@@ -63,97 +77,81 @@ def samples_of(
         update={"strategies_agree_min": 1, "confluence_min": 0.5, "confluence_coverage_min": 0.0}
     )
     core = DecisionCore(loose, product)
-    streams = {
-        frame: FeatureStream(frame) for frame in FEATURE_TIMEFRAMES if frame.ns >= bars[0].timeframe.ns
-    }
+    tape = TapeFeatures(bars)
     found: list[Sample] = []
-    previous: Bar | None = None
-    for index, bar in enumerate(bars):
-        for stream in streams.values():
-            stream.feed(bar)
-        closed = timeframes_closed_by(previous.start_ns if previous else None, bar)
-        previous = bar
-        if settings.entry_timeframe not in closed:
-            continue
-        until = on_day(settings.entries_until, new_york(bar.end_ns).date())
-        if not is_regular_hours(bar.end_ns, settings.entries_from, until):
-            continue
-        features = {frame: one for frame, stream in streams.items() if (one := stream.current()) is not None}
-        sample = _sample(core, features, bars, index, settings=settings, product=product, costs=costs)
-        if sample is not None:
-            found.append(sample)
+    for place in places_decided(tape, settings):
+        features = {
+            frame: one for frame in tape.by_timeframe if (one := tape.by_timeframe[frame].features_at(place))
+        }
+        signal = core.signal(features)
+        if isinstance(signal, Signal):
+            sample = _sample(
+                tape, features, signal, int(place), bars[0].timeframe.ns, settings, product, costs
+            )
+            if sample is not None:
+                found.append(sample)
     return found
 
 
 def _sample(
-    core: DecisionCore,
-    features: dict[Timeframe, TimeframeFeatures],
-    bars: Sequence[Bar],
-    index: int,
-    *,
+    tape: TapeFeatures,
+    features: Mapping[Timeframe, TimeframeFeatures],
+    signal: Signal,
+    place: int,
+    base_ns: int,
     settings: DecisionSettings,
     product: Product,
     costs: LabelCosts,
 ) -> Sample | None:
-    signal = core.signal(features)
-    if not isinstance(signal, Signal):
-        return None
-    bar = bars[index]
+    end_ns = int(tape.base.starts_ns[place]) + base_ns
     vector = ensemble_vector(
         features,
         settings.entry_timeframe,
         signal.readings,
         side=signal.side,
         confluence=signal.support,
-        event_time_ns=bar.end_ns,
+        event_time_ns=end_ns,
     )
-    if vector is None:
+    entry = features[settings.entry_timeframe]
+    distances = bracket(entry, signal.side, signal.support)
+    if vector is None or distances.stop_ticks > settings.stop_ticks_max:
         return None
-    distances = bracket(features[settings.entry_timeframe], signal.side, signal.support)
-    if distances.stop_ticks > settings.stop_ticks_max:
+    outcome = triple_barrier(
+        tape.base,
+        base_ns,
+        place,
+        signal.side.sign,
+        distances.stop_ticks,
+        distances.target_ticks,
+        horizon_ns(settings, end_ns),
+        costs.slippage_ticks,
+    )
+    if outcome.end_ns < 0:
         return None
-    horizon_ns = min(bar.end_ns + settings.holding_minutes_max * 60 * NS_PER_S, _flat_by_ns(settings, bar))
-    outcome = _outcome(bars, index, signal.side, distances, horizon_ns, costs)
-    if outcome is None:
-        return None
-    ticks, end_ns = outcome
     return Sample(
         vector=vector.values,
-        event_time_ns=bar.end_ns,
-        label_end_ns=end_ns,
+        event_time_ns=end_ns,
+        label_end_ns=int(outcome.end_ns),
         side=signal.side,
-        net_usd=product.usd_of(ticks) - 2 * costs.commission_usd_per_side,
+        net_usd=product.usd_of(int(outcome.ticks)) - 2 * costs.commission_usd_per_side,
+        context=SampleContext(
+            called=tuple(one.strategy for one in signal.readings if one.side is signal.side),
+            support=signal.support,
+            coverage=signal.coverage,
+            confidence=confidence(
+                features, settings.entry_timeframe, signal.readings, signal.side, signal.support
+            ),
+            volatility=str(entry.volatility_regime or ""),
+            market=str(entry.market_regime or ""),
+            trend=entry.regime_direction * signal.side.sign,
+            stop_ticks=distances.stop_ticks,
+            target_ticks=distances.target_ticks,
+        ),
     )
 
 
-def _flat_by_ns(settings: DecisionSettings, bar: Bar) -> int:
-    """When live a position of that day is closed whatever it has done."""
-    day = new_york(bar.end_ns).date()
-    return time_ns_of(datetime.combine(day, on_day(settings.flat_by, day), NEW_YORK))
-
-
-def _outcome(
-    bars: Sequence[Bar], index: int, side: Side, distances: Bracket, horizon_ns: int, costs: LabelCosts
-) -> tuple[int, int] | None:
-    """Ticks won and the time it was known; None when the bars end first."""
-    if index + 1 >= len(bars):
-        return None
-    sign = side.sign
-    close = bars[index].close_ticks
-    entry = bars[index + 1].open_ticks + sign * costs.slippage_ticks
-    stop, goal = close - sign * distances.stop_ticks, close + sign * distances.target_ticks
-    for bar in _following(bars, index + 1):
-        low, high = (bar.low_ticks, bar.high_ticks) if side is Side.BUY else (-bar.high_ticks, -bar.low_ticks)
-        if low <= sign * stop:
-            worse = min(sign * stop, sign * bar.open_ticks)
-            return worse - costs.slippage_ticks - sign * entry, bar.end_ns
-        if high > sign * goal:
-            return sign * (goal - entry), bar.end_ns
-        if bar.end_ns >= horizon_ns:
-            return sign * (bar.close_ticks - entry) - costs.slippage_ticks, bar.end_ns
-    return None
-
-
-def _following(bars: Sequence[Bar], start: int) -> Iterable[Bar]:
-    for index in range(start, len(bars)):
-        yield bars[index]
+def horizon_ns(settings: DecisionSettings, time_ns: int) -> int:
+    """When a position opened at a moment is closed at the latest, whatever it has done."""
+    day = new_york(time_ns).date()
+    flat_by_ns = time_ns_of(datetime.combine(day, on_day(settings.flat_by, day), NEW_YORK))
+    return min(time_ns + settings.holding_minutes_max * 60 * NS_PER_S, flat_by_ns)

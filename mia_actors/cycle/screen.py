@@ -81,17 +81,10 @@ def screen(features: TapeFeatures, settings: DecisionSettings, product: Product)
         return np.zeros(len(features.base.closes), dtype=np.int8)
     base = features.base
     base_ns = next(iter(features.by_timeframe)).ns
-    ends_ns = base.starts_ns + base_ns
-    codes = np.full(len(ends_ns), OUTSIDE, dtype=np.int8)
-    inside = _in_hours(ends_ns, settings)
-    closing = np.diff(entry.closed, prepend=0) > 0
-    codes[inside & ~closing] = OPEN
-    decided = inside & closing
-    codes[decided] = ASK
-    fresh = np.zeros(len(ends_ns), dtype=bool)
-    known = entry.closed > 0
-    fresh[known] = ends_ns[known] - entry.ends_ns(entry.closed[known] - 1) <= settings.entry_timeframe.ns
-    places = np.flatnonzero(decided & fresh)
+    codes = np.full(len(base.closes), OUTSIDE, dtype=np.int8)
+    inside = _in_hours(base.starts_ns + base_ns, settings)
+    codes[inside] = np.where(np.diff(entry.closed, prepend=0)[inside] > 0, ASK, OPEN)
+    places = places_decided(features, settings)
     if len(places) and set(settings.strategies) <= set(PLACES):
         own, voices = entry.records_at(places), _voices(features, places)
         weights = np.stack(
@@ -100,6 +93,15 @@ def screen(features: TapeFeatures, settings: DecisionSettings, product: Product)
         codes[places] = _gates(own, voices, weights, _limits(settings))
     codes[_suspicious(base, base_ns, product)] = ASK
     return codes
+
+
+def places_decided(features: TapeFeatures, settings: DecisionSettings) -> IntArray:
+    """Base bars within trading hours that close a bar of the entry timeframe, and not late."""
+    entry = features.by_timeframe[settings.entry_timeframe]
+    ends_ns = features.base.starts_ns + next(iter(features.by_timeframe)).ns
+    places = np.flatnonzero(_in_hours(ends_ns, settings) & (np.diff(entry.closed, prepend=0) > 0))
+    late_ns = ends_ns[places] - entry.ends_ns(entry.closed[places] - 1)
+    return places[late_ns <= settings.entry_timeframe.ns]
 
 
 def _limits(settings: DecisionSettings) -> Limits:

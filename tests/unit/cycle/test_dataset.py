@@ -12,10 +12,11 @@ from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.orders import Side
 from mia_actors.core.trade_date import NEW_YORK
 from mia_actors.core.units import ES
-from mia_actors.cycle import dataset
-from mia_actors.cycle.dataset import LabelCosts, Sample, samples_of
+from mia_actors.cycle.dataset import Sample, samples_of
+from mia_actors.cycle.outcomes import LabelCosts, triple_barrier
 from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.exchange.tape import TapeSelection, load_tape
+from mia_actors.features.tape_features import base_columns
 from mia_actors.risk.brackets import Bracket
 from tests.unit.cycle.situations import new_york_ns
 
@@ -54,8 +55,17 @@ def _outcome(
     """Ticks won, and how many bars after the decision that was known."""
     bars = _bars(rows, side)
     horizon_ns = bars[0].end_ns + minutes * MINUTE_NS
-    found = dataset._outcome(bars, 0, side, BRACKET, horizon_ns, costs)
-    return None if found is None else (found[0], (found[1] - bars[0].end_ns) // M5.ns)
+    found = triple_barrier(
+        base_columns(bars),
+        M5.ns,
+        0,
+        side.sign,
+        BRACKET.stop_ticks,
+        BRACKET.target_ticks,
+        horizon_ns,
+        costs.slippage_ticks,
+    )
+    return None if found.end_ns < 0 else (found.ticks, (found.end_ns - bars[0].end_ns) // M5.ns)
 
 
 @pytest.mark.parametrize("side", list(Side))
