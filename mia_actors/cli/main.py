@@ -31,6 +31,7 @@ ALL = (
     "chaos_command",
     "check_command",
     "doctor_command",
+    "evidence_command",
     "gateway_command",
     "history_command",
 )
