@@ -36,6 +36,8 @@ class Reason(StrEnum):
     STOP_TOO_WIDE = "stop_too_wide"
     SIZE_ZERO = "size_zero"
     TRADES_PER_DAY = "trades_per_day"
+    ALLOCATION = "allocation"
+    SESSION_SUSPENDED = "session_suspended"
     POSITION_OPEN = "position_open"
     GUARDIAN_REFUSED = "guardian_refused"
     BROKER_REJECTED = "broker_rejected"
@@ -82,6 +84,17 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One gate that a cycle came to: what it found there and what the gate wanted."""
+
+    reason: Reason
+    """The word for a no at this gate."""
+    found: str
+    wanted: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Everything one cycle decided, refusals included; journaled before any of it is acted on."""
 
@@ -97,6 +110,10 @@ class Decision:
     proposal: Proposal | None = None
     vote: EnsembleVote | None = None
     target: TargetPosition | None = None
+    gates: tuple[Gate, ...] = ()
+    """The gates it came to, in order; the last one said no where it was refused."""
+    notes: tuple[str, ...] = ()
+    """Warnings about the data, which stop nothing."""
 
     @property
     def has_signal(self) -> bool:

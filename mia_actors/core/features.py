@@ -102,6 +102,24 @@ class TimeframeFeatures:
     resistance_ticks: int | None
     level_proximity: float | None
     """In [0, 1]: 1 at the nearest support or resistance."""
+    headfake: float | None = None
+    """Signed in [-1, 1]: positive where sellers were trapped below the last extreme, negative for buyers."""
+    relative_volume: float | None = None
+    """Volume of the last bar over the mean of the ten before it."""
+    session_range_ticks: int | None = None
+    """High less low of the trade date so far."""
+    lowest_ticks: int | None = None
+    """Lowest low of the 30 bars the market regime is read from."""
+    highest_ticks: int | None = None
+    """Highest high of the same bars."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPlan:
+    """Distances from the close that a strategy asks for: its stop is beyond the structure, its target before it."""
+
+    stop_ticks: int
+    target_ticks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +138,8 @@ class StrategyReading:
     available: bool
     reason: str
     """Why it called, did not call, or is unavailable; quotes the numbers and thresholds used."""
+    plan: EntryPlan | None = None
+    """Where its stop and target would stand, if it says; see `risk.brackets.planned`."""
 
 
 ENSEMBLE_SCHEMA_VERSION = 1

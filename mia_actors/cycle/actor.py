@@ -133,7 +133,7 @@ class CycleRunner:
             journal=self._journal,
             product=self._session.product,
             starting_equity_usd=cast("Decimal", self._broker.ask("starting_equity_usd")),
-            progress=progress_from(self._journal, cast("tuple[Fill, ...]", fills)),
+            progress=progress_from(self._journal, cast("tuple[Fill, ...]", fills), self._session.product),
         )
         self._thread = threading.Thread(target=self._guarded_loop, name="cycles", daemon=True)
         self._thread.start()

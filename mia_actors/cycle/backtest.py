@@ -204,7 +204,8 @@ class Backtest:
             and self._exchange.position_contracts == 0
             and not self._exchange.has_working_orders
             and self._guardian.leaves_alone(bar)
-            and self._engine.entries_on(trade_date(bar.start_ns)) < self._decision_settings.trades_per_day_max
+            and len(self._engine.entries_on(trade_date(bar.start_ns)))
+            < self._decision_settings.trades_per_day_max
         )
 
     def _pass_over(self, codes: NDArray[np.int8]) -> None:

@@ -18,13 +18,14 @@ from mia_actors.core.orders import Side
 from mia_actors.core.trade_date import NEW_YORK
 from mia_actors.core.units import Product
 from mia_actors.cycle.confidence import confidence
-from mia_actors.cycle.decision import DecisionCore, Signal
 from mia_actors.cycle.ensemble_vector import ensemble_vector
 from mia_actors.cycle.outcomes import LabelCosts, triple_barrier
 from mia_actors.cycle.screen import places_decided
 from mia_actors.cycle.settings import DecisionSettings
+from mia_actors.cycle.signal import Signal, find_signal
+from mia_actors.cycle.trail import Trail
 from mia_actors.features.tape_features import TapeFeatures
-from mia_actors.risk.brackets import bracket
+from mia_actors.risk.brackets import bracket, planned
 
 LABEL = (
     "triple barrier on the base bars: entry at the next open plus slippage, stop and target of the bracket "
@@ -76,15 +77,15 @@ def samples_of(
     loose = settings.model_copy(
         update={"strategies_agree_min": 1, "confluence_min": 0.5, "confluence_coverage_min": 0.0}
     )
-    core = DecisionCore(loose, product)
     tape = TapeFeatures(bars)
     found: list[Sample] = []
     for place in places_decided(tape, settings):
         features = {
             frame: one for frame in tape.by_timeframe if (one := tape.by_timeframe[frame].features_at(place))
         }
-        signal = core.signal(features)
-        if isinstance(signal, Signal):
+        end_ns = int(tape.base.starts_ns[place]) + bars[0].timeframe.ns
+        signal = find_signal(loose, features, end_ns, Trail())
+        if signal is not None:
             sample = _sample(
                 tape, features, signal, int(place), bars[0].timeframe.ns, settings, product, costs
             )
@@ -113,7 +114,8 @@ def _sample(
         event_time_ns=end_ns,
     )
     entry = features[settings.entry_timeframe]
-    distances = bracket(entry, signal.side, signal.support)
+    plans = (reading.plan for reading in signal.calling if reading.plan)
+    distances = planned(bracket(entry, signal.side, signal.support), plans)
     if vector is None or distances.stop_ticks > settings.stop_ticks_max:
         return None
     outcome = triple_barrier(
@@ -135,7 +137,7 @@ def _sample(
         side=signal.side,
         net_usd=product.usd_of(int(outcome.ticks)) - 2 * costs.commission_usd_per_side,
         context=SampleContext(
-            called=tuple(one.strategy for one in signal.readings if one.side is signal.side),
+            called=tuple(one.strategy for one in signal.calling),
             support=signal.support,
             coverage=signal.coverage,
             confidence=confidence(

@@ -11,20 +11,21 @@ from decimal import Decimal
 from mia_actors.core.calendar import is_regular_hours, new_york, on_day
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.decisions import Decision, Outcome, Proposal, Reason, TargetPosition
-from mia_actors.core.features import EnsembleVote, StrategyReading, TimeframeFeatures, VolatilityRegime
+from mia_actors.core.features import EnsembleVote, TimeframeFeatures, VolatilityRegime
 from mia_actors.core.market import Bar, Timeframe
-from mia_actors.core.orders import Side
 from mia_actors.core.tradebook import ClosedTrade, OpenTrade
 from mia_actors.core.units import Product
 from mia_actors.cycle.confidence import confidence
 from mia_actors.cycle.ensemble_vector import ensemble_vector
 from mia_actors.cycle.integrity import check_bar
 from mia_actors.cycle.settings import DecisionSettings
-from mia_actors.risk.brackets import Bracket, bracket
+from mia_actors.cycle.signal import Signal, find_signal
+from mia_actors.cycle.trail import Trail
+from mia_actors.risk.allocation import Entry, allowed_contracts
+from mia_actors.risk.brackets import Bracket, bracket, planned
 from mia_actors.risk.gamma import gamma_cycle
+from mia_actors.risk.session_context import SessionContext, session_context
 from mia_actors.risk.sizing import size
-from mia_actors.strategies.confluence import ConfluenceReading, confluence
-from mia_actors.strategies.registry import evaluate_strategies
 
 __all__ = ["Candidate", "CycleInputs", "DecisionCore", "DecisionSettings"]
 
@@ -42,7 +43,7 @@ class CycleInputs:
     position_contracts: int
     open_trade: OpenTrade | None
     closed_trades: Sequence[ClosedTrade]
-    entries_today: int
+    entries_today: Sequence[Entry]
     equity_usd: Decimal
     day_pnl_usd: Decimal
     draining: bool
@@ -54,19 +55,8 @@ class CycleInputs:
 class Candidate:
     """A proposal that waits for the ensemble's vote."""
 
-    readings: tuple[StrategyReading, ...]
     proposal: Proposal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
-    """A side the strategies agree on, and what supports it."""
-
-    side: Side
-    readings: tuple[StrategyReading, ...]
-    support: float
-    """Confluence relative to the side, in [0, 1]."""
-    coverage: float
+    trail: Trail
 
 
 class DecisionCore:
@@ -83,31 +73,27 @@ class DecisionCore:
                 f"an execution that is not ours left {inputs.position_contracts:+d}: what is ours is closed"
             )
             return self._exit(inputs, Reason.TRADED_BY_OTHERS, said)
-        integrity = check_bar(self._product, inputs.bar, inputs.previous_bar)
-        if integrity.blocks:
-            return self._no(inputs, Reason.DATA_INTEGRITY, "; ".join(integrity.critical))
+        trail = Trail()
+        if not self._is_sound(inputs, trail):
+            return self._no(inputs, trail)
         if inputs.position_contracts != 0:
-            return self._holding(inputs)
-        early = self._closed_gate(inputs)
-        if early is not None:
-            return early
-        signal = self.signal(inputs.features)
-        if not isinstance(signal, Signal):
-            reason, detail, readings = signal
-            return self._no(inputs, reason, detail, readings)
-        return self._candidate(inputs, signal)
+            return self._holding(inputs, trail)
+        if not self._is_open(inputs, trail):
+            return self._no(inputs, trail)
+        signal = find_signal(self._settings, inputs.features, inputs.bar.end_ns, trail)
+        proposal = None if signal is None else self._proposal(inputs, signal, trail)
+        return self._no(inputs, trail) if proposal is None else Candidate(proposal=proposal, trail=trail)
 
     def conclude(self, inputs: CycleInputs, candidate: Candidate, vote: EnsembleVote | None) -> Decision:
         """The decision on a candidate; no vote is a refusal."""
-        proposal, readings = candidate.proposal, candidate.readings
-        if vote is None:
-            return self._no(
-                inputs, Reason.ENSEMBLE_UNAVAILABLE, "no vote: nothing is approved", readings, proposal
-            )
-        if not vote.approved:
-            unavailable = not vote.p_good_by_model
-            reason = Reason.ENSEMBLE_UNAVAILABLE if unavailable else Reason.ENSEMBLE_REJECTED
-            return self._no(inputs, reason, vote.reason, readings, proposal, vote)
+        proposal, trail = candidate.proposal, candidate.trail
+        if vote is None or not self._is_approved(vote, trail):
+            if vote is None:
+                said = "no vote: nothing is approved"
+                trail.passes(
+                    Reason.ENSEMBLE_UNAVAILABLE, holds=False, found="no vote", wanted="one", detail=said
+                )
+            return self._no(inputs, trail, proposal, vote)
         sign = proposal.side.sign
         close = inputs.bar.close_ticks
         target = TargetPosition(
@@ -131,40 +117,29 @@ class DecisionCore:
                 f"stop {proposal.stop_distance_ticks}, target {proposal.target_distance_ticks} ticks"
             ),
             bar=inputs.bar,
-            readings=readings,
+            readings=trail.readings,
             proposal=proposal,
             vote=vote,
             target=target,
+            gates=tuple(trail.gates),
+            notes=trail.notes,
         )
 
-    def signal(
-        self, features: Mapping[Timeframe, TimeframeFeatures]
-    ) -> Signal | tuple[Reason, str, tuple[StrategyReading, ...]]:
-        """The side the strategies agree on with enough confluence, or the gate that says no."""
-        settings = self._settings
-        if features.get(settings.entry_timeframe) is None:
-            return (Reason.FEATURES_UNAVAILABLE, f"no closed {settings.entry_timeframe} bar yet", ())
-        readings = evaluate_strategies(settings.strategies, features, settings.entry_timeframe)
-        sides = [reading.side for reading in readings if reading.side is not None]
-        if not sides:
-            said = "; ".join(f"{reading.strategy}: {reading.reason}" for reading in readings)
-            return (Reason.NO_STRATEGY_SIGNAL, said, readings)
-        if len(set(sides)) > 1 or len(sides) < settings.strategies_agree_min:
-            calls = ", ".join(f"{reading.strategy} {reading.side}" for reading in readings if reading.side)
-            said = f"{calls}: {settings.strategies_agree_min} on one side needed, none on the other"
-            return (Reason.STRATEGIES_DISAGREE, said, readings)
-        found = confluence(features, settings.entry_timeframe, readings)
-        if found.coverage < settings.confluence_coverage_min:
-            said = f"coverage {found.coverage:.2f}, at least {settings.confluence_coverage_min:.2f} needed"
-            return (Reason.CONFLUENCE_COVERAGE, said, readings)
-        side = sides[0]
-        support = relative(found, side)
-        if support < settings.confluence_min:
-            said = f"confluence {support:.3f} for {side}, at least {settings.confluence_min:.2f} needed"
-            return (Reason.CONFLUENCE_TOO_LOW, said, readings)
-        return Signal(side=side, readings=readings, support=support, coverage=found.coverage)
+    def _is_sound(self, inputs: CycleInputs, trail: Trail) -> bool:
+        bar = inputs.bar
+        own = inputs.features.get(bar.timeframe)
+        relative = own.relative_volume if own is not None and own.as_of_ns == bar.end_ns else None
+        found = check_bar(self._product, bar, inputs.previous_bar, relative_volume=relative)
+        trail.notes_down(found.warnings)
+        return trail.passes(
+            Reason.DATA_INTEGRITY,
+            holds=not found.blocks,
+            found=f"quality {found.quality:.2f}",
+            wanted="nothing critical",
+            detail="; ".join(found.critical),
+        )
 
-    def _holding(self, inputs: CycleInputs) -> Decision:
+    def _holding(self, inputs: CycleInputs, trail: Trail) -> Decision:
         """An open position: its bracket works at the broker; here only time and drain end it."""
         trade = inputs.open_trade
         held_ns = inputs.bar.end_ns - trade.opened_at_ns if trade else 0
@@ -180,32 +155,51 @@ class DecisionCore:
             said = f"held {held_ns // (60 * NS_PER_S)} minutes, at most {self._settings.holding_minutes_max}"
             return self._exit(inputs, Reason.HOLDING_TIME_OVER, said)
         said = f"holding {inputs.position_contracts:+d}; stop and target work at the broker"
-        return self._record(inputs, Outcome.HOLDING, Reason.POSITION_OPEN, said)
+        return self._record(inputs, Outcome.HOLDING, Reason.POSITION_OPEN, said, trail=trail)
 
-    def _closed_gate(self, inputs: CycleInputs) -> Decision | None:
+    def _is_open(self, inputs: CycleInputs, trail: Trail) -> bool:
+        """The session goes on, entries are decided at this hour, and this bar closes one of the entry timeframe."""
         settings = self._settings
         if inputs.draining:
-            return self._no(inputs, Reason.DRAINING, "the session is being ended")
+            said = "the session is being ended"
+            return trail.passes(
+                Reason.DRAINING, holds=False, found="draining", wanted="a session", detail=said
+            )
         local = new_york(inputs.bar.end_ns)
         until = on_day(settings.entries_until, local.date())
-        if not is_regular_hours(inputs.bar.end_ns, settings.entries_from, until):
-            window = f"{settings.entries_from:%H:%M} to {until:%H:%M}"
-            said = f"{local:%a %H:%M} New York: entries from {window} on business days"
-            return self._no(inputs, Reason.OUTSIDE_TRADING_HOURS, said)
-        if settings.entry_timeframe not in inputs.closed:
-            return self._no(
-                inputs, Reason.ENTRY_TIMEFRAME_OPEN, f"the {settings.entry_timeframe} bar is not closed"
-            )
+        window = f"{settings.entries_from:%H:%M} to {until:%H:%M}"
+        if not trail.passes(
+            Reason.OUTSIDE_TRADING_HOURS,
+            holds=is_regular_hours(inputs.bar.end_ns, settings.entries_from, until),
+            found=f"{local:%a %H:%M} New York",
+            wanted=f"entries from {window} on business days",
+            detail=f"{local:%a %H:%M} New York: entries from {window} on business days",
+        ):
+            return False
+        if not trail.passes(
+            Reason.ENTRY_TIMEFRAME_OPEN,
+            holds=settings.entry_timeframe in inputs.closed,
+            found=f"{', '.join(inputs.closed) or 'nothing'} closed",
+            wanted=f"a closed {settings.entry_timeframe} bar",
+            detail=f"the {settings.entry_timeframe} bar is not closed",
+        ):
+            return False
         entry = inputs.features.get(settings.entry_timeframe)
         age_ns = inputs.bar.end_ns - entry.as_of_ns if entry is not None else 0
-        if age_ns > settings.entry_timeframe.ns:  # a gap in the feed closed the bar late
-            said = f"the {settings.entry_timeframe} readings are {age_ns // NS_PER_S} s old"
-            return self._no(inputs, Reason.FEATURES_UNAVAILABLE, said)
-        return None
+        return trail.passes(
+            Reason.FEATURES_UNAVAILABLE,
+            holds=age_ns <= settings.entry_timeframe.ns,  # a gap in the feed closes a bar late
+            found=f"{settings.entry_timeframe} readings {age_ns // NS_PER_S} s old",
+            wanted=f"at most {settings.entry_timeframe.seconds} s",
+            detail=f"the {settings.entry_timeframe} readings are {age_ns // NS_PER_S} s old",
+        )
 
-    def _candidate(self, inputs: CycleInputs, signal: Signal) -> Decision | Candidate:
+    def _proposal(self, inputs: CycleInputs, signal: Signal, trail: Trail) -> Proposal | None:
         settings, side = self._settings, signal.side
         entry = inputs.features[settings.entry_timeframe]
+        context = self._session(inputs, entry, trail)
+        if context is not None and context.is_suspended:
+            return None
         vector = ensemble_vector(
             inputs.features,
             settings.entry_timeframe,
@@ -216,55 +210,142 @@ class DecisionCore:
         )
         if vector is None:
             said = "an input of the ensemble is unavailable"
-            return self._no(inputs, Reason.FEATURES_UNAVAILABLE, said, signal.readings)
+            trail.passes(
+                Reason.FEATURES_UNAVAILABLE, holds=False, found=said, wanted="all eight", detail=said
+            )
+            return None
         sure = confidence(inputs.features, settings.entry_timeframe, signal.readings, side, signal.support)
-        if sure < settings.confidence_min:
-            said = f"confidence {sure:.3f}, at least {settings.confidence_min:.2f} needed"
-            return self._no(inputs, Reason.CONFIDENCE_TOO_LOW, said, signal.readings)
-        if inputs.entries_today >= settings.trades_per_day_max:
-            said = f"{inputs.entries_today} entries today, at most {settings.trades_per_day_max}"
-            return self._no(inputs, Reason.TRADES_PER_DAY, said, signal.readings)
-        distances = bracket(entry, side, signal.support)
-        refusal = self._bracket_refusal(distances)
-        if refusal is not None:
-            return self._no(inputs, *refusal, signal.readings)
-        gamma = gamma_cycle(inputs.bar.end_ns)
+        distances = self._distances(entry, signal)
+        if not (
+            self._is_sure(sure, context, trail)
+            and self._is_within_number(inputs, trail)
+            and self._fits(distances, trail)
+        ):
+            return None
+        contracts, reason = self._size(inputs, signal, distances, context, trail)
+        if contracts == 0:
+            return None
+        return Proposal(
+            side=side,
+            confluence=signal.support,
+            coverage=signal.coverage,
+            confidence=sure,
+            vector=vector,
+            stop_distance_ticks=distances.stop_ticks,
+            target_distance_ticks=distances.target_ticks,
+            contracts=contracts,
+            gamma_phase=gamma_cycle(inputs.bar.end_ns).phase.value,
+            size_reason=reason,
+        )
+
+    def _session(self, inputs: CycleInputs, entry: TimeframeFeatures, trail: Trail) -> SessionContext | None:
+        if not self._settings.session_context:
+            return None
+        reaches = [one.session_range_ticks for one in inputs.features.values() if one.session_range_ticks]
+        found = session_context(inputs.bar.end_ns, entry, max(reaches, default=None))
+        trail.passes(
+            Reason.SESSION_SUSPENDED,
+            holds=not found.is_suspended,
+            found=found.reason,
+            wanted="a session fit to trade",
+            detail=f"suspended: {found.reason}",
+        )
+        return found
+
+    def _is_sure(self, sure: float, context: SessionContext | None, trail: Trail) -> bool:
+        least = self._settings.confidence_min if context is None else context.threshold
+        return trail.passes(
+            Reason.CONFIDENCE_TOO_LOW,
+            holds=sure >= least,
+            found=f"confidence {sure:.3f}",
+            wanted=f"at least {least:.2f}",
+        )
+
+    def _is_within_number(self, inputs: CycleInputs, trail: Trail) -> bool:
+        count, most = len(inputs.entries_today), self._settings.trades_per_day_max
+        return trail.passes(
+            Reason.TRADES_PER_DAY,
+            holds=count < most,
+            found=f"{count} entries today",
+            wanted=f"fewer than {most}",
+            detail=f"{count} entries today, at most {most}",
+        )
+
+    def _distances(self, entry: TimeframeFeatures, signal: Signal) -> Bracket:
+        plans = (reading.plan for reading in signal.calling if reading.plan)
+        return planned(bracket(entry, signal.side, signal.support), plans)
+
+    def _fits(self, found: Bracket, trail: Trail) -> bool:
+        widest, least = self._settings.stop_ticks_max, self._settings.risk_reward_min
+        return trail.passes(
+            Reason.STOP_TOO_WIDE,
+            holds=found.stop_ticks <= widest,
+            found=f"stop {found.stop_ticks} ticks",
+            wanted=f"at most {widest}",
+            detail=f"stop {found.stop_ticks} ticks, at most {widest}",
+        ) and trail.passes(
+            Reason.RISK_REWARD_TOO_LOW,
+            holds=found.reward_over_risk >= least,
+            found=f"reward over risk {found.reward_over_risk:.2f}",
+            wanted=f"at least {least}",
+            detail=f"reward over risk {found.reward_over_risk:.2f}, at least {least}",
+        )
+
+    def _size(
+        self,
+        inputs: CycleInputs,
+        signal: Signal,
+        distances: Bracket,
+        context: SessionContext | None,
+        trail: Trail,
+    ) -> tuple[int, str]:
+        entry = inputs.features[self._settings.entry_timeframe]
         wanted = size(
-            settings.risk,
+            self._settings.risk,
             self._product,
             stop_ticks=distances.stop_ticks,
             equity_usd=inputs.equity_usd,
             day_pnl_usd=inputs.day_pnl_usd,
             results_usd=[trade.net_usd / trade.quantity for trade in inputs.closed_trades],
-            gamma=gamma,
+            gamma=gamma_cycle(inputs.bar.end_ns),
             volatility=entry.volatility_regime or VolatilityRegime.NORMAL,
+            session=context,
         )
-        if wanted.contracts == 0:
-            return self._no(inputs, Reason.SIZE_ZERO, wanted.reason, signal.readings)
-        return Candidate(
-            readings=signal.readings,
-            proposal=Proposal(
-                side=side,
-                confluence=signal.support,
-                coverage=signal.coverage,
-                confidence=sure,
-                vector=vector,
-                stop_distance_ticks=distances.stop_ticks,
-                target_distance_ticks=distances.target_ticks,
-                contracts=wanted.contracts,
-                gamma_phase=gamma.phase.value,
-                size_reason=wanted.reason,
-            ),
+        if not trail.passes(
+            Reason.SIZE_ZERO,
+            holds=wanted.contracts > 0,
+            found=f"{wanted.contracts} contracts",
+            wanted="at least 1",
+            detail=wanted.reason,
+        ):
+            return 0, wanted.reason
+        if not self._settings.allocation:
+            return wanted.contracts, wanted.reason
+        room = allowed_contracts(
+            self._settings.allocation,
+            daily_allowance_usd=self._settings.risk.daily_allowance_usd,
+            entries_today=inputs.entries_today,
+            calling=[reading.strategy for reading in signal.calling],
+            contract_risk_usd=self._product.usd_of(distances.stop_ticks),
         )
+        contracts = wanted.contracts if room.contracts is None else min(wanted.contracts, room.contracts)
+        trail.passes(
+            Reason.ALLOCATION, holds=contracts > 0, found=room.reason, wanted="room for 1", detail=room.reason
+        )
+        return contracts, f"{wanted.reason}; {room.reason}"
 
-    def _bracket_refusal(self, found: Bracket) -> tuple[Reason, str] | None:
-        if found.stop_ticks > self._settings.stop_ticks_max:
-            said = f"stop {found.stop_ticks} ticks, at most {self._settings.stop_ticks_max}"
-            return (Reason.STOP_TOO_WIDE, said)
-        if found.reward_over_risk < self._settings.risk_reward_min:
-            said = f"reward over risk {found.reward_over_risk:.2f}, at least {self._settings.risk_reward_min}"
-            return (Reason.RISK_REWARD_TOO_LOW, said)
-        return None
+    @staticmethod
+    def _is_approved(vote: EnsembleVote, trail: Trail) -> bool:
+        answered = bool(vote.p_good_by_model)
+        return trail.passes(
+            Reason.ENSEMBLE_REJECTED if answered else Reason.ENSEMBLE_UNAVAILABLE,
+            holds=vote.approved,
+            found=f"P(good) {vote.p_good:.3f} by {vote.model_version}"
+            if answered
+            else "no answer of the models",
+            wanted=f"above {vote.threshold:.2f}",
+            detail=vote.reason,
+        )
 
     def _exit(self, inputs: CycleInputs, reason: Reason, detail: str) -> Decision:
         target = TargetPosition(
@@ -281,15 +362,15 @@ class DecisionCore:
     def _no(
         self,
         inputs: CycleInputs,
-        reason: Reason,
-        detail: str,
-        readings: tuple[StrategyReading, ...] = (),
+        trail: Trail,
         proposal: Proposal | None = None,
         vote: EnsembleVote | None = None,
     ) -> Decision:
-        signalled = any(reading.side is not None for reading in readings)
+        """The last gate of the trail has said no."""
+        signalled = any(reading.side is not None for reading in trail.readings)
         outcome = Outcome.REFUSED if signalled else Outcome.NO_SIGNAL
-        return self._record(inputs, outcome, reason, detail, readings=readings, proposal=proposal, vote=vote)
+        reason = trail.gates[-1].reason
+        return self._record(inputs, outcome, reason, trail.detail, trail=trail, proposal=proposal, vote=vote)
 
     def _record(
         self,
@@ -298,11 +379,12 @@ class DecisionCore:
         reason: Reason,
         detail: str,
         *,
-        readings: tuple[StrategyReading, ...] = (),
+        trail: Trail | None = None,
         proposal: Proposal | None = None,
         vote: EnsembleVote | None = None,
         target: TargetPosition | None = None,
     ) -> Decision:
+        trail = trail or Trail()
         return Decision(
             cycle_id=inputs.cycle_id,
             instrument=inputs.bar.instrument,
@@ -311,13 +393,10 @@ class DecisionCore:
             reason=reason,
             detail=detail,
             bar=inputs.bar,
-            readings=readings,
+            readings=trail.readings,
             proposal=proposal,
             vote=vote,
             target=target,
+            gates=tuple(trail.gates),
+            notes=trail.notes,
         )
-
-
-def relative(found: ConfluenceReading, side: Side) -> float:
-    """Confluence relative to a side, in [0, 1]; 0.5 is neutral."""
-    return (side.sign * found.value + 1) / 2

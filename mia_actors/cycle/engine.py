@@ -23,6 +23,7 @@ from mia_actors.core.tradebook import TradeBook
 from mia_actors.core.units import Product
 from mia_actors.cycle.decision import Candidate, CycleInputs, DecisionCore
 from mia_actors.execution.messages import Applied, AppliedStatus
+from mia_actors.risk.allocation import Entry
 from mia_actors.store.decision_journal import DecisionJournal, JournaledDecision
 from mia_actors.telemetry import conventions, tracing
 
@@ -76,8 +77,8 @@ class Progress:
 
     fills: tuple[Fill, ...]
     """All executions up to the end of the last decided bar."""
-    entries: tuple[int, ...]
-    """Event times of the decisions that entered."""
+    entries: tuple[Entry, ...]
+    """What was entered, in order of time."""
 
 
 class CycleEngine:
@@ -114,9 +115,9 @@ class CycleEngine:
         """Net position by the fills folded so far."""
         return self._book.position_contracts
 
-    def entries_on(self, day: date) -> int:
+    def entries_on(self, day: date) -> tuple[Entry, ...]:
         """Entries decided on a trade date."""
-        return sum(1 for moment in self._entries if trade_date(moment - 1) == day)
+        return tuple(entry for entry in self._entries if trade_date(entry.event_time_ns - 1) == day)
 
     def pass_over(self) -> None:
         """Bars are left out whose cycles would have been refused: the next one asks for all features."""
@@ -219,7 +220,7 @@ class CycleEngine:
             applied = self._stages.apply(target, held_contracts)
         ended = _as_ended(decision, applied)
         if ended.outcome is Outcome.ENTERED:
-            self._entries.append(decision.event_time_ns)
+            self._entries.append(entry_of(ended, self._product))
         self._journal.complete(ended)
         return ended
 
@@ -239,10 +240,23 @@ def _as_ended(decision: Decision, applied: Applied) -> Decision:
     return replace(decision, outcome=Outcome.REFUSED, reason=reason, detail=applied.detail)
 
 
-def progress_from(journal: DecisionJournal, fills: tuple[Fill, ...]) -> Progress:
+def progress_from(journal: DecisionJournal, fills: tuple[Fill, ...], product: Product) -> Progress:
     """What an engine needs to continue a session: its executions and its entries."""
     entered = journal.decisions(outcome=Outcome.ENTERED.value)
     return Progress(
         fills=fills,
-        entries=tuple(row.decision.event_time_ns for row in entered if row.completed),
+        entries=tuple(entry_of(row.decision, product) for row in entered if row.completed),
+    )
+
+
+def entry_of(decision: Decision, product: Product) -> Entry:
+    """What an entry put at risk, and for whom."""
+    proposal = decision.proposal
+    risk_usd = product.usd_of(proposal.stop_distance_ticks) * proposal.contracts if proposal else Decimal(0)
+    return Entry(
+        event_time_ns=decision.event_time_ns,
+        strategies=tuple(
+            reading.strategy for reading in decision.readings if proposal and reading.side is proposal.side
+        ),
+        risk_usd=risk_usd,
     )

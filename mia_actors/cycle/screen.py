@@ -20,6 +20,7 @@ from mia_actors.core.kernel import kernel
 from mia_actors.core.market import FEATURE_TIMEFRAMES
 from mia_actors.core.units import Product
 from mia_actors.cycle.confidence import assemble
+from mia_actors.cycle.integrity import STALE_NS
 from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.features.columns import FloatArray, IntArray
 from mia_actors.features.readings import Records
@@ -85,7 +86,7 @@ def screen(features: TapeFeatures, settings: DecisionSettings, product: Product)
     inside = _in_hours(base.starts_ns + base_ns, settings)
     codes[inside] = np.where(np.diff(entry.closed, prepend=0)[inside] > 0, ASK, OPEN)
     places = places_decided(features, settings)
-    if len(places) and set(settings.strategies) <= set(PLACES):
+    if len(places) and set(settings.strategies) <= set(PLACES) and not settings.session_context:
         own, voices = entry.records_at(places), _voices(features, places)
         weights = np.stack(
             [mtf_confluence.weights_of(regime, settings.entry_timeframe) for regime in VolatilityRegime]
@@ -148,18 +149,26 @@ def _suspicious(base: BaseColumns, base_ns: int, product: Product) -> BoolArray:
 def _voices(features: TapeFeatures, places: IntArray) -> Voices:
     signals = np.full((len(places), len(FEATURE_TIMEFRAMES)), nan)
     confidences = np.zeros_like(signals)
+    ends_ns = features.base.starts_ns[places] + next(iter(features.by_timeframe)).ns
     for column, timeframe in enumerate(FEATURE_TIMEFRAMES):
         tape = features.by_timeframe.get(timeframe)
         if tape is not None:
-            _listen(tape, places, signals, confidences, column)
+            _listen(tape, places, ends_ns, signals, confidences, column)
     return Voices(signals, confidences)
 
 
 def _listen(
-    tape: TimeframeTape, places: IntArray, signals: FloatArray, confidences: FloatArray, column: int
+    tape: TimeframeTape,
+    places: IntArray,
+    ends_ns: IntArray,
+    signals: FloatArray,
+    confidences: FloatArray,
+    column: int,
 ) -> None:
-    """Fills one timeframe's column; a bar that is the last at many places is read once."""
+    """Fills one timeframe's column; a bar that is the last at many places is read once, a stale one is not heard."""
     heard = np.flatnonzero(tape.closed[places] > 0)
+    ages_ns = ends_ns[heard] - tape.ends_ns(tape.closed[places[heard]] - 1)
+    heard = heard[ages_ns <= tape.timeframe.ns + STALE_NS]
     if not len(heard):
         return
     _, first, inverse = np.unique(tape.closed[places[heard]], return_index=True, return_inverse=True)

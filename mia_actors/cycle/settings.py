@@ -1,17 +1,21 @@
 """Every number of the decision, with its unit and its bounds."""
 
 from datetime import time
-from typing import Self
+from decimal import Decimal
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.market import Timeframe
 from mia_actors.risk.sizing import RiskSettings
-from mia_actors.strategies.registry import STRATEGIES, check_strategy_names
+from mia_actors.strategies.registry import DEFAULT, check_strategy_names
 
 GLOBEX_CLOSE = time(17, 0)
 """New York, on full days."""
+
+
+Share = Annotated[Decimal, Field(gt=0, le=1)]
 
 
 class DecisionSettings(BaseModel):
@@ -19,7 +23,10 @@ class DecisionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    strategies: tuple[str, ...] = Field(default=tuple(STRATEGIES), description="Strategies asked.")
+    strategies: tuple[str, ...] = Field(
+        default=DEFAULT,
+        description="Strategies asked: built-in names, or dotted paths of modules of your own.",
+    )
     entry_timeframe: Timeframe = Field(
         default=Timeframe.M5, description="Entries are decided when a bar of it closes."
     )
@@ -39,6 +46,14 @@ class DecisionSettings(BaseModel):
     stop_ticks_max: int = Field(default=20, ge=2, le=80, description="A wider stop is refused.")
     risk_reward_min: float = Field(default=1.5, ge=1, le=10, description="Target over stop distance.")
     risk: RiskSettings = Field(default=RiskSettings(), description="Caps of one trade.")
+    allocation: dict[str, Share] = Field(
+        default={},
+        description="Share of the day's allowance that a strategy may put at risk; without: no cap.",
+    )
+    session_context: bool = Field(
+        default=False,
+        description="Take confidence, size and risk from the phase of the day (domain section 14).",
+    )
 
     @field_validator("strategies")
     @classmethod
@@ -58,6 +73,11 @@ class DecisionSettings(BaseModel):
         if self.strategies_agree_min > len(self.strategies):
             raise ValueError(
                 f"strategies_agree_min {self.strategies_agree_min} is more than there are strategies"
+            )
+        unasked = sorted(set(self.allocation) - set(self.strategies))
+        if unasked:
+            raise ValueError(
+                f"allocation: {', '.join(unasked)} is not among the strategies; allowed: {', '.join(self.strategies)}"
             )
         return self
 

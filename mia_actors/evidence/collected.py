@@ -20,7 +20,7 @@ from mia_actors.features.columns import FloatArray, IntArray
 from mia_actors.features.readings import Records
 from mia_actors.features.tape_features import BaseColumns, TapeFeatures
 from mia_actors.risk.brackets import bracket_ticks
-from mia_actors.strategies.registry import STRATEGIES
+from mia_actors.strategies.registry import DEFAULT
 
 NEUTRAL_SUPPORT = 0.5
 
@@ -91,7 +91,7 @@ def _row(sample: Sample, gross: float) -> dict[str, object]:
         "coverage": context.coverage,
         "confidence": context.confidence,
         "called": len(context.called),
-        **{name: name in context.called for name in STRATEGIES},
+        **{name: name in context.called for name in DEFAULT},
         "volatility": context.volatility,
         "market": context.market,
         "trend": context.trend,

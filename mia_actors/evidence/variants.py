@@ -13,7 +13,7 @@ from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.ensemble.training import TrainingSettings, fit
 from mia_actors.evidence.trading import one_at_a_time
 from mia_actors.features.columns import FloatArray
-from mia_actors.strategies.registry import STRATEGIES
+from mia_actors.strategies.registry import DEFAULT
 
 Mask = NDArray[np.bool_]
 Choose = Callable[[pd.DataFrame, pd.DataFrame], Mask]
@@ -51,7 +51,7 @@ def variants(settings: DecisionSettings, training: TrainingSettings) -> tuple[Va
             what=f"signals that {name} calls, whatever else does",
             choose=_called_by(name),
         )
-        for name in STRATEGIES
+        for name in DEFAULT
     ]
     return (
         Variant(name="rules", what="the shipped gates, no ensemble", choose=lambda _, now: rules(now)),

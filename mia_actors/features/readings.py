@@ -11,13 +11,15 @@ from mia_actors.core.market import Timeframe
 from mia_actors.features.battle import read_battle, read_pattern_strength
 from mia_actors.features.columns import Columns
 from mia_actors.features.flow import read_flow
+from mia_actors.features.headfake import read_headfake
 from mia_actors.features.levels import find_levels
 from mia_actors.features.momentum import read_momentum
 from mia_actors.features.patterns import read_bar_patterns
 from mia_actors.features.profile import read_volume_profile
-from mia_actors.features.regime import MARKET_REGIMES, read_market_regime
+from mia_actors.features.regime import MARKET_REGIMES, read_extremes, read_market_regime
+from mia_actors.features.session_bars import read_session_range
 from mia_actors.features.volatility import VOLATILITY_REGIMES, read_volatility
-from mia_actors.features.volume import read_volume_confirmation
+from mia_actors.features.volume import read_relative_volume, read_volume_confirmation
 from mia_actors.features.vwap import read_vwap_trend
 
 RECORD = np.dtype(
@@ -52,6 +54,11 @@ RECORD = np.dtype(
             "support_ticks",
             "resistance_ticks",
             "level_proximity",
+            "headfake",
+            "relative_volume",
+            "session_range_ticks",
+            "lowest_ticks",
+            "highest_ticks",
         )
     ]
 )
@@ -101,6 +108,10 @@ def read_into(records: Records, row: int, columns: Columns, first: int, last: in
     record["support_ticks"] = levels.support_ticks
     record["resistance_ticks"] = levels.resistance_ticks
     record["level_proximity"] = levels.proximity
+    record["headfake"] = read_headfake(columns, first, last)
+    record["relative_volume"] = read_relative_volume(columns, first, last)
+    record["session_range_ticks"] = read_session_range(columns, first, last)
+    record["lowest_ticks"], record["highest_ticks"] = read_extremes(columns, first, last)
 
 
 @kernel
@@ -132,6 +143,11 @@ def features_of(record: tuple[float, ...], timeframe: Timeframe) -> TimeframeFea
         support_ticks,
         resistance_ticks,
         level_proximity,
+        headfake,
+        relative_volume,
+        session_range_ticks,
+        lowest_ticks,
+        highest_ticks,
     ) = record
     return TimeframeFeatures(
         timeframe=timeframe,
@@ -154,6 +170,11 @@ def features_of(record: tuple[float, ...], timeframe: Timeframe) -> TimeframeFea
         support_ticks=_ticks(support_ticks),
         resistance_ticks=_ticks(resistance_ticks),
         level_proximity=_known(level_proximity),
+        headfake=_known(headfake),
+        relative_volume=_known(relative_volume),
+        session_range_ticks=_ticks(session_range_ticks),
+        lowest_ticks=_ticks(lowest_ticks),
+        highest_ticks=_ticks(highest_ticks),
     )
 
 

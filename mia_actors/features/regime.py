@@ -68,6 +68,15 @@ def read_market_regime(columns: Columns, first: int, last: int, atr_ticks: float
 
 
 @kernel
+def read_extremes(columns: Columns, first: int, last: int) -> tuple[float, float]:
+    """Lowest low and highest high of the 30 bars a regime is read from; NaN where there are fewer."""
+    begin, after = last - REGIME_BARS + 1, last + 1
+    if begin < first:
+        return nan, nan
+    return float(min(columns.lows[begin:after])), float(max(columns.highs[begin:after]))
+
+
+@kernel
 def _weighed_closes(columns: Columns, last: int) -> int:
     """Closes times twice their distance from the middle of the bars: a regression's numerator."""
     total = 0

@@ -38,6 +38,17 @@ def read_volume_confirmation(columns: Columns, first: int, last: int) -> float:
 
 
 @kernel
+def read_relative_volume(columns: Columns, first: int, last: int) -> float:
+    """Volume of the last bar over the mean of the ten before it; NaN without them or their volume."""
+    if last - first < MEAN_BARS:
+        return nan
+    before = 0
+    for place in range(last - MEAN_BARS, last):
+        before += columns.volumes[place]
+    return float(MEAN_BARS * columns.volumes[last] / before) if before else nan
+
+
+@kernel
 def _correlation(columns: Columns, last: int) -> float:
     """Pearson's of volume and close, from integer sums: exact until the one square root and division.
 

@@ -1,11 +1,12 @@
 """Stop and target distances (domain section 11), in ticks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, isnan, nan
 
 import numpy as np
 
-from mia_actors.core.features import MarketRegime, TimeframeFeatures, VolatilityRegime
+from mia_actors.core.features import EntryPlan, MarketRegime, TimeframeFeatures, VolatilityRegime
 from mia_actors.core.kernel import kernel
 from mia_actors.core.orders import Side
 
@@ -67,6 +68,16 @@ def bracket(features: TimeframeFeatures, side: Side, confluence: float) -> Brack
         confluence,
     )
     return Bracket(stop_ticks=stop, target_ticks=target)
+
+
+def planned(found: Bracket, plans: Iterable[EntryPlan]) -> Bracket:
+    """The bracket that suits every strategy with a plan: the widest of the stops, the nearest of the targets."""
+    for plan in plans:
+        found = Bracket(
+            stop_ticks=max(found.stop_ticks, plan.stop_ticks),
+            target_ticks=min(found.target_ticks, plan.target_ticks),
+        )
+    return found
 
 
 @kernel

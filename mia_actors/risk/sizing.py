@@ -10,6 +10,7 @@ from mia_actors.core.features import VolatilityRegime
 from mia_actors.core.units import Product
 from mia_actors.risk.gamma import GammaCycle
 from mia_actors.risk.kelly import TRADES_MIN, kelly
+from mia_actors.risk.session_context import SessionContext
 
 VOLATILITY_SIZE = {
     VolatilityRegime.LOW: 1.2,
@@ -68,10 +69,12 @@ def size(
     results_usd: Sequence[Decimal],
     gamma: GammaCycle,
     volatility: VolatilityRegime,
+    session: SessionContext | None = None,
 ) -> Size:
     """Contracts for a stop distance: Kelly's risk amount over the risk of one contract, then the caps.
 
-    Below 30 closed trades Kelly is silent and the probation size stands in for it (ADR 4).
+    Below 30 closed trades Kelly is silent and the probation size stands in for it (ADR 4). Gamma, volatility and the
+    session's size scale Kelly's amount; the session's risk divides what one trade may risk.
     """
     found = kelly(results_usd[-settings.kelly_window_trades :])
     risk_usd = product.usd_of(stop_ticks)
@@ -79,13 +82,14 @@ def size(
         wanted = settings.probation_contracts
         said = f"probation: {found.trades} of {TRADES_MIN} trades closed"
     else:
-        factor = gamma.size_factor * VOLATILITY_SIZE[volatility]
+        session_size = 1.0 if session is None else session.size_factor
+        factor = gamma.size_factor * VOLATILITY_SIZE[volatility] * session_size
         share = found.fraction * settings.kelly_fraction * factor
         wanted = int(Decimal(str(share)) * equity_usd / risk_usd)
         said = (
             f"kelly {found.fraction:.3f} (win rate {found.win_rate:.2f}, payoff {found.payoff:.2f}, "
             f"n={found.trades}) x {settings.kelly_fraction} x gamma {gamma.size_factor} "
-            f"x volatility {VOLATILITY_SIZE[volatility]}"
+            f"x volatility {VOLATILITY_SIZE[volatility]} x session {session_size:.2f}"
         )
     left_usd = settings.daily_allowance_usd + min(day_pnl_usd, Decimal(0))
     cap_usd = min(
@@ -93,6 +97,8 @@ def size(
         settings.risk_per_trade_equity_max * equity_usd,
         settings.allowance_share_max * max(left_usd, Decimal(0)),
     )
+    if session is not None:
+        cap_usd /= Decimal(str(session.risk_factor))
     allowed = int(cap_usd / risk_usd)
     contracts = max(0, min(wanted, allowed, settings.position_contracts_max))
     return Size(

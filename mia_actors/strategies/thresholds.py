@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mia_actors.core.features import StrategyReading, VolatilityRegime
+from mia_actors.core.features import EntryPlan, StrategyReading, VolatilityRegime
 from mia_actors.core.kernel import kernel
 from mia_actors.core.orders import Side
 
@@ -25,9 +25,15 @@ def side_called(score: float, threshold: float) -> int:
 
 
 def called(
-    strategy: str, *, score: float, confidence: float, threshold: float, basis: str
+    strategy: str,
+    *,
+    score: float,
+    confidence: float,
+    threshold: float,
+    basis: str,
+    plan: EntryPlan | None = None,
 ) -> StrategyReading:
-    """A reading that calls the side on which the score is beyond the threshold, if it is."""
+    """A reading that calls the side on which the score is beyond the threshold, if it is; only then with its plan."""
     side = (None, Side.BUY, Side.SELL)[side_called(score, threshold)]
     verdict = f"{score:+.3f} beyond" if side else f"{score:+.3f} within"
     return StrategyReading(
@@ -38,6 +44,7 @@ def called(
         side=side,
         available=True,
         reason=f"{verdict} ±{threshold:.2f}; {basis}",
+        plan=plan if side else None,
     )
 
 

@@ -108,7 +108,7 @@ class ScriptedCore(DecisionCore):
                 return self._exit(inputs, Reason.HOLDING_TIME_OVER, "scripted")
             return self._record(inputs, Outcome.HOLDING, Reason.POSITION_OPEN, "scripted")
         if inputs.draining or minute % PERIOD_MIN != 0:
-            return self._no(inputs, Reason.NO_STRATEGY_SIGNAL, "scripted")
+            return self._record(inputs, Outcome.NO_SIGNAL, Reason.NO_STRATEGY_SIGNAL, "scripted")
         sign = 1 if minute % (2 * PERIOD_MIN) == 0 else -1
         close = inputs.bar.close_ticks
         target = TargetPosition(

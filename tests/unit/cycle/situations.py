@@ -77,6 +77,11 @@ def long_features(timeframe: Timeframe = Timeframe.M5, **changes: Any) -> Timefr
         support_ticks=CLOSE - 8,
         resistance_ticks=CLOSE + 20,
         level_proximity=0.3,
+        headfake=0.0,
+        relative_volume=1.0,
+        session_range_ticks=60,
+        lowest_ticks=CLOSE - 30,
+        highest_ticks=CLOSE + 10,
     )
     return replace(whole, **changes)
 
@@ -114,6 +119,9 @@ def mirrored(one: TimeframeFeatures) -> TimeframeFeatures:
         volume_profile=negated(one.volume_profile),
         support_ticks=price(one.resistance_ticks),
         resistance_ticks=price(one.support_ticks),
+        headfake=negated(one.headfake),
+        lowest_ticks=price(one.highest_ticks),
+        highest_ticks=price(one.lowest_ticks),
     )
 
 
@@ -153,7 +161,7 @@ def cycle_inputs(
         position_contracts=0,
         open_trade=None,
         closed_trades=(),
-        entries_today=0,
+        entries_today=(),
         equity_usd=Decimal(25_000),
         day_pnl_usd=Decimal(0),
         draining=False,

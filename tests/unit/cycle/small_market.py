@@ -263,7 +263,7 @@ def build_engine(market: SmallMarket, journal: DecisionJournal, core: WatchedCor
         journal=journal,
         product=ES,
         starting_equity_usd=Decimal(25_000),
-        progress=progress_from(journal, market.fills_until(last.decision.event_time_ns if last else 0)),
+        progress=progress_from(journal, market.fills_until(last.decision.event_time_ns if last else 0), ES),
     )
 
 

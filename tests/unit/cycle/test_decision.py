@@ -12,6 +12,7 @@ from mia_actors.core.orders import Side
 from mia_actors.core.tradebook import ClosedTrade, OpenTrade
 from mia_actors.core.units import ES
 from mia_actors.cycle.decision import Candidate, CycleInputs, DecisionCore, DecisionSettings
+from mia_actors.risk.allocation import Entry
 from tests.unit.cycle.situations import (
     CLOSE,
     bar_ending,
@@ -27,6 +28,10 @@ from tests.unit.cycle.situations import (
 Market = Mapping[Timeframe, TimeframeFeatures]
 MINUTE_NS = 60 * 10**9
 FLOW, BATTLE = long_features().flow, long_features().battle
+
+ENTRIES = tuple(
+    Entry(event_time_ns=number, strategies=("smart_money",), risk_usd=Decimal(100)) for number in range(20)
+)
 
 
 def _core(**changes: Any) -> DecisionCore:
@@ -173,7 +178,7 @@ def test_entries_are_for_trading_hours_only(at: str, enters: bool) -> None:  # n
     [
         ({"draining": True}, Reason.DRAINING),
         ({"closed": (Timeframe.M1,)}, Reason.ENTRY_TIMEFRAME_OPEN),
-        ({"entries_today": 20}, Reason.TRADES_PER_DAY),
+        ({"entries_today": ENTRIES}, Reason.TRADES_PER_DAY),
         ({"bar": replace(bar_ending(new_york_ns("2013-10-08T10:00")), low_ticks=6601)}, "data_integrity"),
         ({"previous_bar": bar_ending(new_york_ns("2013-10-08T10:00"))}, Reason.DATA_INTEGRITY),
         ({"day_pnl_usd": Decimal(-500)}, Reason.SIZE_ZERO),
@@ -187,8 +192,8 @@ def test_the_account_and_the_session_say_no_too(changes: dict[str, Any], reason:
 
 def test_a_profit_of_the_day_never_halts() -> None:
     """In the reference a gain above the loss limit triggered the emergency."""
-    rich = cycle_inputs(day_pnl_usd=Decimal(100_000), equity_usd=Decimal(125_000), entries_today=19)
-    assert _candidate(_core(), rich) == _candidate(_core(), cycle_inputs())
+    rich = cycle_inputs(day_pnl_usd=Decimal(100_000), equity_usd=Decimal(125_000), entries_today=ENTRIES[:19])
+    assert _candidate(_core(), rich).proposal == _candidate(_core(), cycle_inputs()).proposal
 
 
 def _closed(net: int, quantity: int = 1) -> ClosedTrade:

@@ -9,6 +9,7 @@ from mia_actors.core.decisions import Decision, TargetPosition
 from mia_actors.core.errors import TargetUnavailable
 from mia_actors.core.market import Timeframe
 from mia_actors.execution.messages import Applied, AppliedStatus
+from mia_actors.strategies.registry import DEFAULT
 from tests.unit.cycle.small_market import (
     SETTINGS,
     Died,
@@ -189,9 +190,12 @@ def test_profit_and_loss_of_the_day_begin_anew_with_the_trade_date(undisturbed: 
     assert stopped.day_pnl_usd == Decimal("-129.50")
     last, fresh = shown["ESZ3@20131008T150000Z"], shown["ESZ3@20131009T140500Z"]
     assert last.day_pnl_usd != 0
-    assert (fresh.day_pnl_usd, fresh.entries_today) == (Decimal(0), 0)
+    assert fresh.day_pnl_usd == 0
+    assert not fresh.entries_today
     assert fresh.equity_usd == last.equity_usd == 25_000 + last.day_pnl_usd
-    assert (stopped.entries_today, last.entries_today) == (1, 3)
+    assert [len(stopped.entries_today), len(last.entries_today)] == [1, 3]
+    assert {entry.risk_usd for entry in last.entries_today} == {Decimal(125)}
+    assert {entry.strategies for entry in last.entries_today} == {DEFAULT}
 
 
 def test_an_open_position_is_marked_at_the_close(undisturbed: Run) -> None:

@@ -10,7 +10,7 @@ from mia_actors.features.window import BarWindow
 
 Prices = tuple[int, int, int, int, int]
 MIRROR = 13_333
-SIGNED = ("momentum", "vwap_trend", "pattern_strength", "volume_profile")
+SIGNED = ("momentum", "vwap_trend", "pattern_strength", "volume_profile", "headfake")
 UNSIGNED = (
     "atr_ticks",
     "volatility_ratio",
@@ -19,6 +19,8 @@ UNSIGNED = (
     "regime_confidence",
     "volume_confirmation",
     "level_proximity",
+    "relative_volume",
+    "session_range_ticks",
     "bars_count",
     "as_of_ns",
 )
@@ -51,6 +53,8 @@ def _assert_mirrored(one: TimeframeFeatures, other: TimeframeFeatures) -> None:
     assert other.close_ticks == MIRROR - one.close_ticks
     assert other.support_ticks == _flipped(one.resistance_ticks)
     assert other.resistance_ticks == _flipped(one.support_ticks)
+    assert other.lowest_ticks == _flipped(one.highest_ticks)
+    assert other.highest_ticks == _flipped(one.lowest_ticks)
     assert (other.battle is None) == (one.battle is None)
     if one.battle and other.battle:
         for name in ("signal", "outcome", "continuation"):

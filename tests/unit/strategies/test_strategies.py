@@ -11,7 +11,7 @@ from mia_actors.core.market import FEATURE_TIMEFRAMES, Timeframe
 from mia_actors.core.orders import Side
 from mia_actors.strategies import battle_navale, mtf_confluence, smart_money
 from mia_actors.strategies.confluence import confluence
-from mia_actors.strategies.registry import STRATEGIES, check_strategy_names, evaluate_strategies
+from mia_actors.strategies.registry import BUILT_IN, DEFAULT, check_strategy_names, evaluate_strategies
 
 MakeFeatures = Callable[..., TimeframeFeatures]
 M1, M5, M15, H1, H4 = FEATURE_TIMEFRAMES
@@ -193,7 +193,7 @@ def test_mirrored_features_give_mirrored_calls(
             for timeframe, signal, quality in zip(UPWARD, signals, qualities, strict=True)
         }
 
-    readings, mirrored = (evaluate_strategies(tuple(STRATEGIES), features(sign), M5) for sign in (1, -1))
+    readings, mirrored = (evaluate_strategies(DEFAULT, features(sign), M5) for sign in (1, -1))
     for one, other in zip(readings, mirrored, strict=True):
         assert other.score == -one.score
         assert -1 <= one.score <= 1
@@ -213,13 +213,13 @@ def test_readings_come_in_the_order_of_the_names(make_features: MakeFeatures) ->
 
 
 def test_no_features_at_all_make_every_strategy_unavailable() -> None:
-    readings = evaluate_strategies(tuple(STRATEGIES), {}, M5)
+    readings = evaluate_strategies(DEFAULT, {}, M5)
     assert len(readings) == 3
     assert not any(reading.available or reading.side for reading in readings)
 
 
 def test_registered_name_is_the_name_in_the_reading(make_features: MakeFeatures) -> None:
-    for name, strategy in STRATEGIES.items():
+    for name, strategy in BUILT_IN.items():
         assert strategy(_all(make_features, *UPWARD), M5).strategy == name
 
 
@@ -237,4 +237,4 @@ def test_strategy_names_that_cannot_run_are_refused(names: tuple[str, ...], mess
 
 
 def test_known_strategy_names_are_accepted() -> None:
-    check_strategy_names(tuple(STRATEGIES))
+    check_strategy_names(DEFAULT)
