@@ -108,7 +108,7 @@ def _sample(
     vector = ensemble_vector(
         features,
         settings.entry_timeframe,
-        signal.readings,
+        signal.context,
         side=signal.side,
         confluence=signal.support,
         event_time_ns=end_ns,

@@ -203,13 +203,13 @@ class DecisionCore:
         vector = ensemble_vector(
             inputs.features,
             settings.entry_timeframe,
-            signal.readings,
+            signal.context,
             side=side,
             confluence=signal.support,
             event_time_ns=inputs.bar.end_ns,
         )
-        if vector is None:
-            said = "an input of the ensemble is unavailable"
+        if vector is None or entry.market_regime is None:
+            said = "an input of the ensemble or of the stop is unavailable"
             trail.passes(
                 Reason.FEATURES_UNAVAILABLE, holds=False, found=said, wanted="all eight", detail=said
             )

@@ -86,7 +86,7 @@ def screen(features: TapeFeatures, settings: DecisionSettings, product: Product)
     inside = _in_hours(base.starts_ns + base_ns, settings)
     codes[inside] = np.where(np.diff(entry.closed, prepend=0)[inside] > 0, ASK, OPEN)
     places = places_decided(features, settings)
-    if len(places) and set(settings.strategies) <= set(PLACES) and not settings.session_context:
+    if len(places) and _knows(settings):
         own, voices = entry.records_at(places), _voices(features, places)
         weights = np.stack(
             [mtf_confluence.weights_of(regime, settings.entry_timeframe) for regime in VolatilityRegime]
@@ -94,6 +94,12 @@ def screen(features: TapeFeatures, settings: DecisionSettings, product: Product)
         codes[places] = _gates(own, voices, weights, _limits(settings))
     codes[_suspicious(base, base_ns, product)] = ASK
     return codes
+
+
+def _knows(settings: DecisionSettings) -> bool:
+    """Its gates are the core's: with other strategies, and without all timeframes together, they are not."""
+    asked = set(settings.strategies)
+    return asked <= set(PLACES) and mtf_confluence.NAME in asked and not settings.session_context
 
 
 def places_decided(features: TapeFeatures, settings: DecisionSettings) -> IntArray:

@@ -10,6 +10,7 @@ from mia_actors.core.orders import Side
 from mia_actors.cycle.integrity import is_stale
 from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.cycle.trail import Trail
+from mia_actors.strategies import mtf_confluence
 from mia_actors.strategies.confluence import ConfluenceReading, confluence
 from mia_actors.strategies.registry import evaluate_strategies
 
@@ -20,6 +21,8 @@ class Signal:
 
     side: Side
     readings: tuple[StrategyReading, ...]
+    context: tuple[StrategyReading, ...]
+    """The readings, and that of all timeframes together where it was not asked: ensemble and confluence want it."""
     support: float
     """Confluence relative to the side, in [0, 1]."""
     coverage: float
@@ -51,7 +54,8 @@ def find_signal(
     side = _side(settings, readings, trail)
     if side is None:
         return None
-    found = confluence(heard, settings.entry_timeframe, readings)
+    context = _with_all_timeframes(readings, heard, settings.entry_timeframe)
+    found = confluence(heard, settings.entry_timeframe, context)
     if not trail.passes(
         Reason.CONFLUENCE_COVERAGE,
         holds=found.coverage >= settings.confluence_coverage_min,
@@ -67,12 +71,22 @@ def find_signal(
         wanted=f"at least {settings.confluence_min:.2f}",
     ):
         return None
-    return Signal(side=side, readings=readings, support=support, coverage=found.coverage)
+    return Signal(side=side, readings=readings, context=context, support=support, coverage=found.coverage)
 
 
 def relative(found: ConfluenceReading, side: Side) -> float:
     """Confluence relative to a side, in [0, 1]; 0.5 is neutral."""
     return (side.sign * found.value + 1) / 2
+
+
+def _with_all_timeframes(
+    readings: tuple[StrategyReading, ...],
+    features: Mapping[Timeframe, TimeframeFeatures],
+    entry_timeframe: Timeframe,
+) -> tuple[StrategyReading, ...]:
+    if any(reading.strategy == mtf_confluence.NAME for reading in readings):
+        return readings
+    return (*readings, mtf_confluence.evaluate(features, entry_timeframe))
 
 
 def _side(settings: DecisionSettings, readings: tuple[StrategyReading, ...], trail: Trail) -> Side | None:

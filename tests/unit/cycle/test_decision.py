@@ -135,7 +135,7 @@ def test_an_absent_input_is_refused_and_never_neutral(missing: str) -> None:
         assert decision.reason is Reason.STRATEGIES_DISAGREE
     else:
         assert decision.reason is Reason.FEATURES_UNAVAILABLE
-        assert decision.detail == "an input of the ensemble is unavailable"
+        assert decision.detail == "an input of the ensemble or of the stop is unavailable"
 
 
 def test_without_the_entry_timeframe_nothing_is_decided() -> None:
@@ -271,3 +271,73 @@ def test_a_position_is_closed_by_time_or_drain_and_otherwise_left_to_its_bracket
             assert (decision.outcome, decision.reason) == (Outcome.EXITED, reason)
             assert decision.target is not None
             assert (decision.target.net_contracts, decision.target.stop_ticks) == (0, None)
+
+
+# Gates, kept with the decision.
+
+
+def test_a_refusal_keeps_the_gates_it_passed_and_the_one_that_said_no() -> None:
+    found = _refusal(cycle_inputs(), confidence_min=0.99)
+    passed = [gate.reason for gate in found.gates if gate.passed]
+    assert passed == [
+        Reason.DATA_INTEGRITY,
+        Reason.OUTSIDE_TRADING_HOURS,
+        Reason.ENTRY_TIMEFRAME_OPEN,
+        Reason.FEATURES_UNAVAILABLE,
+        Reason.FEATURES_UNAVAILABLE,
+        Reason.NO_STRATEGY_SIGNAL,
+        Reason.STRATEGIES_DISAGREE,
+        Reason.CONFLUENCE_COVERAGE,
+        Reason.CONFLUENCE_TOO_LOW,
+    ]
+    last = found.gates[-1]
+    assert (last.reason, last.passed, last.wanted) == (Reason.CONFIDENCE_TOO_LOW, False, "at least 0.99")
+    assert last.found in found.detail
+
+
+def test_an_entry_keeps_every_gate_with_its_threshold() -> None:
+    core, inputs = _core(), cycle_inputs()
+    found = core.conclude(inputs, _candidate(core, inputs), vote())
+    assert all(gate.passed for gate in found.gates)
+    assert (found.gates[-1].reason, found.gates[-1].wanted) == (Reason.ENSEMBLE_REJECTED, "above 0.60")
+
+
+def test_a_warning_about_the_data_is_kept_and_stops_nothing() -> None:
+    core = _core()
+    inputs = cycle_inputs(long_market(relative_volume=11.0))
+    found = core.conclude(inputs, _candidate(core, inputs), vote())
+    assert found.notes == ("volume 11.0 times the mean of ten bars, more than 10",)
+
+
+# Allocation and session.
+
+
+def test_a_strategy_that_has_risked_its_share_enters_no_more() -> None:
+    """100 USD each of 20 entries, and 125 USD for this one, shared by three."""
+    shares = {"smart_money": Decimal("0.2")}
+    found = _refusal(cycle_inputs(entries_today=ENTRIES[:1]), allocation=shares)
+    assert found.reason is Reason.ALLOCATION
+    assert found.detail == "smart_money has risked 100.00 of 100.00 USD today: room for 0"
+    assert _candidate(_core(allocation=shares), cycle_inputs()).proposal.contracts == 1
+
+
+def test_the_session_asks_for_more_confidence_before_the_close() -> None:
+    late = cycle_inputs(long_market(market_regime=MarketRegime.UNCLEAR), at="2013-10-08T14:30")
+    assert _candidate(_core(), late).proposal.confidence < 0.85
+    found = _refusal(late, session_context=True)
+    assert (found.reason, found.gates[-1].wanted) == (Reason.CONFIDENCE_TOO_LOW, "at least 0.85")
+
+
+def test_a_session_unfit_to_trade_is_suspended() -> None:
+    wild = cycle_inputs(long_market(volatility_regime=VolatilityRegime.EXTREME))
+    found = _refusal(wild, session_context=True)
+    assert found.reason is Reason.SESSION_SUSPENDED
+    assert "extreme volatility" in found.detail
+
+
+def test_the_plan_of_a_strategy_widens_the_stop_and_nears_the_target() -> None:
+    """Trend's stop stands two ticks beyond the swing 9 ticks below, its target at twice that."""
+    market = long_market(support_ticks=CLOSE - 9)
+    alone = {"strategies": ("trend",), "strategies_agree_min": 1}
+    found = _candidate(_core(**alone), cycle_inputs(market)).proposal
+    assert (found.stop_distance_ticks, found.target_distance_ticks) == (11, 22)

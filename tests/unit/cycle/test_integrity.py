@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mia_actors.core.market import Bar, Timeframe
 from mia_actors.core.units import ES
-from mia_actors.cycle.integrity import check_bar
+from mia_actors.cycle.integrity import check_bar, is_stale
 from tests.unit.cycle.situations import bar_ending, new_york_ns
 
 END_NS = new_york_ns("2013-10-08T10:00")
@@ -89,3 +89,35 @@ def test_no_bar_in_order_is_ever_blocked(prices: list[int], falling: bool, gap: 
     bar = replace(GOOD, open_ticks=opened, high_ticks=high, low_ticks=low, close_ticks=closed)
     previous = bar_ending(bar.start_ns - gap, close=before, timeframe=Timeframe.M5)
     assert not check_bar(ES, bar, previous).blocks
+
+
+@pytest.mark.parametrize(
+    ("bar", "before", "relative_volume", "quality"),
+    [
+        (GOOD, None, None, 1.0),
+        (GOOD, BEFORE, 1.0, 1.0),
+        (replace(GOOD, volume=1_000_001), None, None, 1 - 1 / 7),
+        (replace(GOOD, low_ticks=GOOD.close_ticks + 1), None, None, 1 - 2 / 7),
+        (GOOD, GOOD, None, 1 - 2 / 9),
+        (GOOD, BEFORE, 10.1, 1 - 1 / 10),
+        (_priced(0), None, None, 0.0),
+    ],
+)
+def test_quality_counts_a_critical_finding_twice(
+    bar: Bar, before: Bar | None, relative_volume: float | None, quality: float
+) -> None:
+    assert check_bar(ES, bar, before, relative_volume=relative_volume).quality == pytest.approx(quality)
+
+
+def test_volume_far_above_the_mean_is_noted_and_blocks_nothing() -> None:
+    found = check_bar(ES, GOOD, BEFORE, relative_volume=10.5)
+    assert found.warnings == ("volume 10.5 times the mean of ten bars, more than 10",)
+    assert not found.blocks
+    assert not check_bar(ES, GOOD, BEFORE, relative_volume=10.0).warnings
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.M5, Timeframe.H1])
+def test_readings_are_stale_when_the_next_ones_are_five_minutes_late(timeframe: Timeframe) -> None:
+    last_ns = END_NS + timeframe.ns + 300 * 10**9
+    assert not is_stale(timeframe, END_NS, last_ns)
+    assert is_stale(timeframe, END_NS, last_ns + 1)

@@ -139,11 +139,16 @@ def _settings(draw: st.DrawFn) -> DecisionSettings:
     )
 
 
-@settings(max_examples=15, deadline=None)
-@given(chosen=_settings(), seed=st.integers(1, 4))
-def test_the_screen_says_what_the_decision_core_says(chosen: DecisionSettings, seed: int) -> None:
-    """At every bar of a flat account; where it asks the core, the core may say anything."""
+@settings(max_examples=20, deadline=None)
+@given(chosen=_settings(), seed=st.integers(1, 4), silent_minutes=st.sampled_from([0, 4, 20, 70, 100]))
+def test_the_screen_says_what_the_decision_core_says(
+    chosen: DecisionSettings, seed: int, silent_minutes: int
+) -> None:
+    """At every bar of a flat account, after a gap too; where it asks the core, the core may say anything."""
     tape = _tape(seed)
+    begin_ns = new_york_ns("2026-03-10T10:41")
+    end_ns = begin_ns + silent_minutes * Timeframe.M1.ns
+    tape = replace(tape, bars=tuple(bar for bar in tape.bars if not begin_ns <= bar.start_ns < end_ns))
     every = Backtest(
         tape,
         decision=chosen,
