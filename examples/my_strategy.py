@@ -1,6 +1,6 @@
 """A strategy of your own: one function in one module.
 
-Name the module in supervision.yaml, `strategies: [battle_navale, mtf_confluence, my_package.my_strategy]`, and see that it
+Name the module in supervision.yaml, `strategies: [battle_navale, smart_money, my_package.my_strategy]`, and see that it
 can be imported (`pip install -e` your package, or PYTHONPATH). docs/strategies.md tells what it may look at.
 """
 
