@@ -1,6 +1,6 @@
 """Every signal of a tape and what became of it, every moment at which one could have been, and holding instead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from mia_actors.features.columns import FloatArray, IntArray
 from mia_actors.features.readings import Records
 from mia_actors.features.tape_features import BaseColumns, TapeFeatures
 from mia_actors.risk.brackets import bracket_ticks
-from mia_actors.strategies.registry import DEFAULT
+from mia_actors.strategies.registry import BUILT_IN, DEFAULT
 
 NEUTRAL_SUPPORT = 0.5
 
@@ -32,6 +32,8 @@ class Collected:
     signals: pd.DataFrame
     """One row per signal: `time_ns end_ns day year minute side net gross stop support coverage confidence called`,
     a column per strategy (called or not), `volatility market trend`, and the ensemble's features."""
+    alone: Mapping[str, pd.DataFrame]
+    """The same by strategy, for those that are not asked by default: each asked alone."""
     elsewhere: pd.DataFrame
     """One row per decided bar and side, signal or not: `time_ns end_ns year side net stop`."""
     holding: pd.DataFrame
@@ -48,19 +50,32 @@ def collect(
 ) -> Collected:
     """Reads one contract after the other; each is loaded when its turn comes."""
     signals, elsewhere, holding = [], [], []
+    lone = {
+        name: settings.model_copy(update={"strategies": (name,), "strategies_agree_min": 1})
+        for name in BUILT_IN
+        if name not in DEFAULT
+    }
+    alone: dict[str, list[pd.DataFrame]] = {name: [] for name in lone}
     for load in tapes:
         tape = load()
         signals.append(_signals(tape, settings, product, costs))
+        for name, asked in lone.items():
+            alone[name].append(_signals(tape, asked, product, costs))
         elsewhere.append(_elsewhere(tape, settings, product, costs))
         holding.append(_holding(tape, product))
         on_tape()
     return Collected(
-        signals=_in_order(signals), elsewhere=_in_order(elsewhere), holding=_in_order(holding, "day")
+        signals=_in_order(signals),
+        alone={name: found for name, parts in alone.items() if len(found := _in_order(parts))},
+        elsewhere=_in_order(elsewhere),
+        holding=_in_order(holding, "day"),
     )
 
 
 def _in_order(parts: Sequence[pd.DataFrame], by: str = "time_ns") -> pd.DataFrame:
     found = [part for part in parts if len(part)]
+    if not found:
+        return pd.DataFrame()
     return pd.concat(found, ignore_index=True).sort_values(by, kind="stable", ignore_index=True)
 
 

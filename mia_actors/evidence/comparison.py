@@ -76,7 +76,8 @@ def compare(
     chance = _Chance(collected.elsewhere, years, draws, seed)
     traded = []
     for variant in variants(settings, training):
-        traded.append((variant, _walk(signals, variant, years)))
+        offered = collected.alone.get(variant.source, signals[:0]) if variant.source else signals
+        traded.append((variant, _walk(offered, variant, years)))
         on_variant()
     daily = np.column_stack([_daily(trades, calendar) for _, trades in traded])
     spread = daily.std(axis=0)

@@ -13,7 +13,7 @@ from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.ensemble.training import TrainingSettings, fit
 from mia_actors.evidence.trading import one_at_a_time
 from mia_actors.features.columns import FloatArray
-from mia_actors.strategies.registry import DEFAULT
+from mia_actors.strategies.registry import BUILT_IN, DEFAULT
 
 Mask = NDArray[np.bool_]
 Choose = Callable[[pd.DataFrame, pd.DataFrame], Mask]
@@ -39,6 +39,8 @@ class Variant:
     name: str
     what: str
     choose: Choose
+    source: str = ""
+    """The strategy among those asked alone whose signals these are; without: the signals of the default ones."""
 
 
 def variants(settings: DecisionSettings, training: TrainingSettings) -> tuple[Variant, ...]:
@@ -52,6 +54,16 @@ def variants(settings: DecisionSettings, training: TrainingSettings) -> tuple[Va
             choose=_called_by(name),
         )
         for name in DEFAULT
+    ]
+    others = [
+        Variant(
+            name=f"{name} alone",
+            what=f"signals of {name}, which is not asked by default",
+            choose=lambda _, now: np.ones(len(now), dtype=bool),
+            source=name,
+        )
+        for name in BUILT_IN
+        if name not in DEFAULT
     ]
     return (
         Variant(name="rules", what="the shipped gates, no ensemble", choose=lambda _, now: rules(now)),
@@ -71,6 +83,7 @@ def variants(settings: DecisionSettings, training: TrainingSettings) -> tuple[Va
             choose=models.with_chosen_threshold,
         ),
         *alone,
+        *others,
         Variant(
             name="thresholds from the past",
             what="support, confidence and number of strategies that were best in the past",

@@ -58,7 +58,10 @@ def _collected(seed: int, *, days: int = 1100, edge: float = 0.0) -> Collected:
         net=draw.normal(-10, 100, count)
     )
     daily = signals.drop_duplicates("day")[["day", "year"]].assign(net=draw.normal(0, 300, days))
-    return Collected(signals=signals, elsewhere=elsewhere, holding=daily.reset_index(drop=True))
+    trend = signals[signals["trend"] == 1]
+    return Collected(
+        signals=signals, alone={"trend": trend}, elsewhere=elsewhere, holding=daily.reset_index(drop=True)
+    )
 
 
 def _compare(collected: Collected) -> Comparison:
@@ -105,10 +108,18 @@ def test_what_is_traded_in_a_year_does_not_depend_on_its_results() -> None:
     turned = one.signals.copy()
     later = turned["year"] == 2017
     turned.loc[later, ["net", "gross"]] *= -1
-    other = Collected(signals=turned, elsewhere=one.elsewhere, holding=one.holding)
+    other = Collected(signals=turned, alone=one.alone, elsewhere=one.elsewhere, holding=one.holding)
     for here, there in zip(_compare(one).variants, _compare(other).variants, strict=True):
         assert here.by_year["2017"].trades == there.by_year["2017"].trades, here.name
         assert here.by_year["2016"] == there.by_year["2016"], here.name
+
+
+def test_a_strategy_that_is_not_asked_by_default_is_compared_by_its_own_signals() -> None:
+    collected = _collected(5)
+    found = {one.name: one.by_year[ALL] for one in _compare(collected).variants}
+    tested = collected.alone["trend"]["year"].isin([2016, 2017])
+    assert found["trend alone"].trades == tested.sum()
+    assert found["range alone"].trades == 0
 
 
 def test_a_past_ends_a_day_before_its_year() -> None:
