@@ -32,6 +32,7 @@ ALL = (
     "check_command",
     "doctor_command",
     "evidence_command",
+    "explain_command",
     "gateway_command",
     "history_command",
 )
