@@ -1,5 +1,5 @@
 """Supervised Ray actors without any trading: a counter is killed and is back before its caller notices."""
-# ruff: noqa: D101, D102, D103, D106, T201 - an example is short and prints
+# ruff: noqa: D101, D102, D103, D106 - an example is short and prints
 
 import tempfile
 from pathlib import Path

@@ -22,7 +22,7 @@ from mia_actors.chaos.plan import GATEWAY, SUPERVISOR, Fault, FaultKind
 from mia_actors.chaos.recovery import Strike
 from mia_actors.core.clock import Clock
 from mia_actors.core.session import SessionInfo
-from mia_actors.cycle.actor import DECISIONS_FILE
+from mia_actors.store.decision_journal import DECISIONS_FILE
 from mia_actors.supervision.processes import ProcessId
 from mia_actors.supervision.snapshot import TreeSnapshot, read_tree
 from mia_actors.telemetry.logs import get_logger

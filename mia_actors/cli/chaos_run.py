@@ -20,9 +20,8 @@ from mia_actors.core.decisions import Outcome
 from mia_actors.core.errors import MiaError
 from mia_actors.core.ids import RandomIds
 from mia_actors.core.session import SessionInfo
-from mia_actors.cycle.actor import DECISIONS_FILE
 from mia_actors.exchange.gateway.control_client import ControlClient
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.store.decision_journal import DECISIONS_FILE, DecisionJournal
 from mia_actors.supervision.leftovers import clean_leftovers
 from mia_actors.supervision.spec import ChildSpec, SupervisorSpec
 from mia_actors.supervision.system import System

@@ -20,13 +20,13 @@ from mia_actors.cli.app import (
     print_json,
     results,
 )
-from mia_actors.cli.look_commands import DECISIONS_FILE, newest_session
+from mia_actors.cli.look_commands import newest_session
 from mia_actors.core.calendar import new_york
 from mia_actors.core.decisions import Decision, Outcome, Reason
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.trade_date import trade_date
 from mia_actors.cycle.explanation import Explanation, Line, Severity, explain
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.store.decision_journal import DECISIONS_FILE, DecisionJournal
 
 STYLES = {Severity.BLOCKING: "bold red", Severity.WARNING: "yellow", Severity.INFO: "green"}
 MARKS = {Severity.BLOCKING: "✗", Severity.WARNING: "!", Severity.INFO: "✓"}

@@ -2,7 +2,6 @@
 
 import os
 import signal as signals
-import sqlite3
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -25,20 +24,15 @@ from mia_actors.cli.app import (
     results,
 )
 from mia_actors.cli.config import load_config
-from mia_actors.cli.drill_record import last_drill
+from mia_actors.cli.session_status import session_status
 from mia_actors.cli.state import StateDirectory, existing_state, is_running
 from mia_actors.core.clock import SystemClock, utc_datetime
-from mia_actors.core.errors import ConfigError, MiaError
-from mia_actors.guardian import console
-from mia_actors.guardian.records import history
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.core.errors import ConfigError
 from mia_actors.supervision.event_log import LoggedEvent, read_events
 from mia_actors.supervision.nodes import NodeState
 from mia_actors.supervision.snapshot import ChildView, SupervisorView, TreeSnapshot, read_tree
 
-DECISIONS_FILE = "decisions.db"
 FOLLOW_EVERY_S = 0.5
-HISTORY_SHOWN = 10
 HELD = NodeState.HELD.value
 
 
@@ -77,21 +71,7 @@ def status(
     """Show the running or last session. Example: mia status --json."""
 
     def command() -> int:
-        directory = existing_state(state or load_config(config).session.state)
-        drill = last_drill(directory.path, SystemClock().now_ns())
-        guardian = console.read_state(directory.path, SystemClock()).document()
-        document: dict[str, object] = {"session_id": None, "running": False, "guardian": guardian}
-        if directory.current() is not None or drill is None:  # a drill alone is something to show
-            directory, session = newest_session(config, state)
-            tree = read_tree(session)
-            document |= {
-                "session_id": session.name,
-                "running": is_running(directory),
-                "restarts": tree.restarts_total if tree else 0,
-                **_cycles(session),
-            }
-        document["last_drill"] = drill
-        document["guardian_history"] = _history(directory.path)
+        document = session_status(existing_state(state or load_config(config).session.state))
         if as_json:
             print_json(document)
             return ExitCode.DONE
@@ -105,42 +85,12 @@ def status(
     guarded(command)
 
 
-def _history(state_dir: Path) -> list[dict[str, str]]:
-    """Who halted and resumed, when and why; nothing where the store cannot be read, which the state above says."""
-    try:
-        return [entry.document() for entry in history(state_dir, newest=HISTORY_SHOWN)]
-    except (MiaError, sqlite3.Error):
-        return []
-
-
 def _shown(value: object) -> object:
     if isinstance(value, dict):
         return ", ".join(f"{key} {one}" for key, one in value.items())
     if isinstance(value, list):
         return "\n".join(" ".join(row.values()) for row in value) or None
     return value
-
-
-def _cycles(session: Path) -> dict[str, object]:
-    path = session / DECISIONS_FILE
-    if not path.exists():
-        return {"cycles": 0}
-    journal = DecisionJournal.open(path)
-    try:
-        counts, last = journal.counts(), journal.last_completed()
-    finally:
-        journal.close()
-    found: dict[str, object] = {
-        "cycles": counts.cycles,
-        "signals": counts.signals,
-        "approved": counts.approved,
-        "refused": counts.refused,
-    }
-    if last is not None:
-        found["last_cycle"] = (
-            f"{last.decision.cycle_id}: {last.decision.outcome.value}, {last.decision.detail}"
-        )
-    return found
 
 
 @app.command("tree")

@@ -14,6 +14,7 @@ ALL = (
     "look_commands",
     "guardian_commands",
     "deadman_command",
+    "detach_commands",
     "drill_command",
     "backtest_command",
     "train_command",

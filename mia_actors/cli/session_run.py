@@ -25,7 +25,7 @@ from mia_actors.core.ledger import Ledger, build_ledger
 from mia_actors.core.market import Timeframe
 from mia_actors.core.session import BrokerMode, SessionInfo
 from mia_actors.core.tradebook import TradeBook
-from mia_actors.cycle.actor import DECISIONS_FILE, RunnerProgress
+from mia_actors.cycle.actor import RunnerProgress
 from mia_actors.ensemble.actor import EnsembleSettings
 from mia_actors.ensemble.registry import load
 from mia_actors.exchange.gateway.control_client import ControlClient
@@ -35,7 +35,7 @@ from mia_actors.guardian import console
 from mia_actors.guardian.console import ConsoleState
 from mia_actors.guardian.halt_file import refuse_with_halt_file
 from mia_actors.mentor.report import DailyReport
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.store.decision_journal import DECISIONS_FILE, DecisionJournal
 from mia_actors.supervision.leftovers import clean_leftovers
 from mia_actors.supervision.ray_runtime import RayRuntime
 from mia_actors.supervision.system import System

@@ -21,14 +21,13 @@ from mia_actors.cycle.decision import DecisionCore
 from mia_actors.cycle.engine import ClosedBar, CycleEngine, progress_from
 from mia_actors.cycle.settings import CycleSettings
 from mia_actors.execution.messages import Applied
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.store.decision_journal import DECISIONS_FILE, DecisionJournal
 from mia_actors.store.market_journal import MarketJournal
 from mia_actors.supervision.child import ChildContext
 from mia_actors.supervision.ref import Ref
 from mia_actors.telemetry import conventions, tracing
 from mia_actors.telemetry.logs import get_logger
 
-DECISIONS_FILE = "decisions.db"
 MARKET_FILE = "market.db"
 WARM_UP_WITHIN_S = 5.0
 

@@ -11,13 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from mia_actors.core.errors import MiaError
 from mia_actors.core.session import SessionInfo
 from mia_actors.monitor.thresholds import Alert, AlertBook, Threshold
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.store.decision_journal import DECISIONS_FILE, DecisionJournal
 from mia_actors.store.sqlite import open_database
 from mia_actors.supervision.child import ChildContext
 from mia_actors.telemetry.logs import get_logger
 
 MONITOR_FILE = "monitor.db"
-DECISIONS_FILE = "decisions.db"
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (taken_ns INTEGER PRIMARY KEY, figures TEXT NOT NULL);

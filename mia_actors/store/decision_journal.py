@@ -13,6 +13,7 @@ from mia_actors.core.codec import from_json, to_json
 from mia_actors.core.decisions import Decision
 from mia_actors.store.sqlite import open_database
 
+DECISIONS_FILE = "decisions.db"
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS decisions (

@@ -8,12 +8,11 @@ from typer.testing import CliRunner
 
 from mia_actors.cli import explain_command
 from mia_actors.cli.app import app, results
-from mia_actors.cli.look_commands import DECISIONS_FILE
 from mia_actors.core.decisions import Decision
 from mia_actors.core.units import ES
 from mia_actors.cycle.decision import Candidate, DecisionCore
 from mia_actors.cycle.settings import DecisionSettings
-from mia_actors.store.decision_journal import DecisionJournal
+from mia_actors.store.decision_journal import DECISIONS_FILE, DecisionJournal
 from tests.unit.cycle.situations import cycle_inputs, short_market, vote
 
 ENTERED, REFUSED, CLOSED = (
