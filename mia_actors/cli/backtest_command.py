@@ -53,7 +53,7 @@ def voter_of(config: SystemConfig, config_dir: Path) -> Voter:
     ensemble = child_settings(config, "ensemble", EnsembleSettings)
     models = load(config_dir / ensemble.models, entry_timeframe=ensemble.entry_timeframe)
     server = EnsembleServer.of(models, cache_entries=ensemble.cache_entries)
-    return lambda vector: server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights)
+    return lambda vector, _: server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights)
 
 
 def run_backtest(

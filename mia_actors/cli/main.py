@@ -36,6 +36,7 @@ ALL = (
     "explain_command",
     "gateway_command",
     "history_command",
+    "models_command",
 )
 WITHOUT_RAY = {
     "deadman": ("deadman_command", "guardian_commands"),

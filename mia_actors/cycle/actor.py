@@ -78,9 +78,11 @@ class ActorStages:
             self._ensemble.ask("figures", timeout_s=WARM_UP_WITHIN_S)
             self._execution.ask("prepare", 0, timeout_s=WARM_UP_WITHIN_S)
 
-    def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
+    def vote(self, vector: EnsembleVector, event_time_ns: int) -> EnsembleVote | None:
         """The ensemble's answer; its error is an answer too, inside the vote."""
-        return cast("EnsembleVote", self._ensemble.ask("vote", vector, timeout_s=self._timeout_s))
+        return cast(
+            "EnsembleVote", self._ensemble.ask("vote", vector, event_time_ns, timeout_s=self._timeout_s)
+        )
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
         """Execution keys the target, so that asking again is harmless."""

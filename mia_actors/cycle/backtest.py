@@ -38,7 +38,8 @@ from mia_actors.guardian.in_process import InProcessGuardian
 from mia_actors.guardian.limits import HISTORY_S, GuardianSettings
 from mia_actors.store.decision_journal import DecisionCounts
 
-Voter = Callable[[EnsembleVector], EnsembleVote | None]
+Voter = Callable[[EnsembleVector, int], EnsembleVote | None]
+"""Takes a vector and the event time of the decision."""
 SEND_ATTEMPTS = 1
 ENTRY_AGE_S = 30.0
 PASSED_OVER_MAX = 4096
@@ -77,9 +78,9 @@ class InProcessStages:
         """Features as of the base bar at `place`."""
         return {frame: self._features.by_timeframe[frame].features_at(self.place) for frame in timeframes}
 
-    def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
+    def vote(self, vector: EnsembleVector, event_time_ns: int) -> EnsembleVote | None:
         """The ensemble's answer."""
-        return self._voter(vector)
+        return self._voter(vector, event_time_ns)
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
         """The executor's answer."""

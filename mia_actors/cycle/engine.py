@@ -37,8 +37,8 @@ class Stages(Protocol):
         """Features of each timeframe as of its last bar closed at or before `end_ns`."""
         ...
 
-    def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
-        """The ensemble's answer; None when there is none to be had."""
+    def vote(self, vector: EnsembleVector, event_time_ns: int) -> EnsembleVote | None:
+        """The ensemble's answer to what is decided at an event time; None when there is none to be had."""
         ...
 
     def apply(self, target: TargetPosition, held_contracts: int) -> Applied:
@@ -183,7 +183,7 @@ class CycleEngine:
         if not isinstance(proposed, Candidate):
             return proposed
         with tracing.span(conventions.SPAN_VOTE):
-            vote = self._stages.vote(proposed.proposal.vector)
+            vote = self._stages.vote(proposed.proposal.vector, closed.bar.end_ns)
         return self._core.conclude(inputs, proposed, vote)
 
     def _inputs(self, closed: ClosedBar) -> CycleInputs:

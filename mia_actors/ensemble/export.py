@@ -22,7 +22,7 @@ from mia_actors.ensemble.manifest import (
     TrainingFacts,
 )
 from mia_actors.ensemble.model_card import model_card
-from mia_actors.ensemble.registry import promote
+from mia_actors.ensemble.promotion import promote
 from mia_actors.ensemble.serving import OnnxModel
 from mia_actors.ensemble.training import (
     Float32Array,
@@ -57,7 +57,7 @@ def train_and_export(
     manifest = _manifest(samples, settings, trained, contents)
     _write(out_dir, manifest, contents)
     if promoted:
-        promote(out_dir, manifest.version)
+        promote(out_dir, manifest.version, reason="trained")
     return manifest
 
 

@@ -3,7 +3,6 @@
 Only ONNX is read, from bytes whose hash the manifest names; nothing here can run code of a model file.
 """
 
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -80,18 +79,6 @@ def versions(models_dir: Path) -> tuple[str, ...]:
         return ()
     found = (path.parent.name for path in models_dir.glob(f"*/{MANIFEST_FILE}"))
     return tuple(sorted(name for name in found if fullmatch(VERSION_PATTERN, name)))
-
-
-def promote(models_dir: Path, version: str) -> None:
-    """Makes a stored version the current one; a reader sees the old name or the new, never half of it.
-
-    Raises:
-        ConfigError: the version does not verify.
-    """
-    load_version(models_dir, version)
-    pending = models_dir / f".{CURRENT_FILE}.pending"
-    pending.write_text(f"{version}\n", encoding="utf-8")
-    os.replace(pending, models_dir / CURRENT_FILE)  # noqa: PTH105 - the atomic rename, by its name
 
 
 def read_manifest(models_dir: Path, version: str) -> Manifest:

@@ -128,7 +128,8 @@ class EnsembleServer:
             answers, cached = self._answers(vector)
         except Exception as error:  # noqa: BLE001 - whatever fails, the answer is no
             self.counts.failed += 1
-            return self._refusal(f"{type(error).__name__}: {error}", threshold)
+            said = f"{type(error).__name__}: {error}"
+            return refusal(said, threshold=threshold, version=self._version)
         self.counts.cache_hits += cached
         p_good = weights.mean(dict(answers))
         approved = p_good > threshold
@@ -160,17 +161,19 @@ class EnsembleServer:
             self._cache[key] = answers
         return answers, False
 
-    def _refusal(self, reason: str, threshold: float) -> EnsembleVote:
-        return EnsembleVote(
-            approved=False,
-            p_good=0.0,
-            p_good_by_model=(),
-            agreement=0.0,
-            threshold=threshold,
-            model_version=self._version,
-            cached=False,
-            reason=reason,
-        )
+
+def refusal(reason: str, *, threshold: float, version: str) -> EnsembleVote:
+    """The vote where there is no answer."""
+    return EnsembleVote(
+        approved=False,
+        p_good=0.0,
+        p_good_by_model=(),
+        agreement=0.0,
+        threshold=threshold,
+        model_version=version,
+        cached=False,
+        reason=reason,
+    )
 
 
 def _input(vector: EnsembleVector) -> Float32Array:

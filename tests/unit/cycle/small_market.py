@@ -118,7 +118,7 @@ class SmallMarket:
         self.step("after features")
         return found
 
-    def vote(self, vector: EnsembleVector) -> EnsembleVote | None:
+    def vote(self, vector: EnsembleVector, event_time_ns: int) -> EnsembleVote | None:
         self.step("before vote")
         rejected = round(vector.values[-1] * 390) == REJECTED_MINUTE
         self.step("after vote")

@@ -41,7 +41,7 @@ def _load(seed: int) -> Tape:
 _tape = cache(_load)
 
 
-def _approve(vector: EnsembleVector) -> EnsembleVote:
+def _approve(vector: EnsembleVector, _: int) -> EnsembleVote:
     del vector
     return vote()
 
@@ -163,7 +163,7 @@ def test_some_session_is_ended_by_the_clock() -> None:
     [(None, "ensemble_unavailable"), (vote(approved=False, p_good=0.3), "ensemble_rejected")],
 )
 def test_without_the_ensemble_s_approval_nothing_is_ordered(answer: EnsembleVote | None, reason: str) -> None:
-    found = _backtest(_tape(19), voter=lambda _: answer).run()
+    found = _backtest(_tape(19), voter=lambda *_: answer).run()
     assert (found.ledger.orders, found.ledger.fills, found.trades) == (0, 0, ())
     assert found.counts.refused[reason] > 0
     assert found.counts.approved == 0

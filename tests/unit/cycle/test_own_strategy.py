@@ -22,7 +22,7 @@ def test_a_strategy_of_ones_own_is_heard_and_trades() -> None:
     chosen = DecisionSettings(
         strategies=(NAME,), strategies_agree_min=1, confluence_min=0.5, confidence_min=0.0, stop_ticks_max=80
     )
-    backtest = Backtest(tape, decision=chosen, guardian=GuardianSettings(), voter=lambda _: vote())
+    backtest = Backtest(tape, decision=chosen, guardian=GuardianSettings(), voter=lambda *_: vote())
     result = backtest.run()
     entered = [one for one in backtest.decisions() if one.outcome is Outcome.ENTERED]
     assert entered

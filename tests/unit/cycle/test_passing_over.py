@@ -40,7 +40,7 @@ def _tape(seed: int) -> Tape:
     )
 
 
-def _approve(vector: EnsembleVector) -> EnsembleVote:
+def _approve(vector: EnsembleVector, _: int) -> EnsembleVote:
     """Approves of half of all vectors, whatever they are."""
     return vote(approved=hash(vector.values) % 2 == 0)
 
@@ -153,7 +153,7 @@ def test_the_screen_says_what_the_decision_core_says(
         tape,
         decision=chosen,
         guardian=GuardianSettings(),
-        voter=lambda _: vote(approved=False),
+        voter=lambda *_: vote(approved=False),
         every_decision=True,
     )
     every.run()

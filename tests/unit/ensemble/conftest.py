@@ -68,3 +68,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
     """A models directory with one version; copy it before you damage it."""
     directory = tmp_path_factory.mktemp("models")
     return directory, train_and_export(_samples(), directory, _settings())
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A directory with three versions, none promoted; copy it before you change it."""
+    directory = tmp_path_factory.mktemp("models")
+    made = [
+        train_and_export(_samples(), directory, _settings(seed=seed), promoted=False) for seed in (1, 2, 3)
+    ]
+    return directory, [manifest.version for manifest in made]

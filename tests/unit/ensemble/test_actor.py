@@ -17,8 +17,10 @@ Stored = tuple[Path, Manifest]
 GOOD = EnsembleVector(values=(1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5))
 BAD = EnsembleVector(values=(0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5))
 
+NOON_NS = 1_381_248_000 * 10**9
 
-def _context(config_dir: Path, base_timeframe: Timeframe = Timeframe.M5) -> ChildContext:
+
+def context_of(config_dir: Path, base_timeframe: Timeframe = Timeframe.M5) -> ChildContext:
     session = SessionInfo(
         session_id="s",
         state_dir=str(config_dir),
@@ -50,7 +52,7 @@ def _context(config_dir: Path, base_timeframe: Timeframe = Timeframe.M5) -> Chil
 def _started(stored: Stored, **settings: object) -> Ensemble:
     directory = stored[0]
     chosen = EnsembleSettings.model_validate({"models": directory.name, **settings})
-    ensemble = Ensemble(chosen, _context(directory.parent))
+    ensemble = Ensemble(chosen, context_of(directory.parent))
     ensemble.start()
     return ensemble
 
@@ -58,7 +60,7 @@ def _started(stored: Stored, **settings: object) -> Ensemble:
 def test_it_votes_with_the_models_beside_the_configuration(stored: Stored) -> None:
     """`models` is relative to supervision.yaml; the trained market tells good from bad."""
     ensemble = _started(stored)
-    good, bad = ensemble.vote(GOOD), ensemble.vote(BAD)
+    good, bad = ensemble.vote(GOOD, NOON_NS), ensemble.vote(BAD, NOON_NS)
     assert good.approved
     assert good.model_version == stored[1].version
     assert not bad.approved
@@ -66,14 +68,14 @@ def test_it_votes_with_the_models_beside_the_configuration(stored: Stored) -> No
 
 def test_the_threshold_is_that_of_the_settings(stored: Stored) -> None:
     """0.99 approves nothing that 0.60 approves."""
-    vote = _started(stored, approve_above=0.99).vote(GOOD)
+    vote = _started(stored, approve_above=0.99).vote(GOOD, NOON_NS)
     assert vote.threshold == 0.99
     assert not vote.approved
 
 
 def test_a_repeated_question_gets_the_same_answer(stored: Stored) -> None:
     """Also from the next incarnation, which has an empty cache."""
-    assert _started(stored).vote(GOOD) == _started(stored).vote(GOOD)
+    assert _started(stored).vote(GOOD, NOON_NS) == _started(stored).vote(GOOD, NOON_NS)
 
 
 def test_figures_are_plain_numbers_for_the_monitor(stored: Stored) -> None:
@@ -81,7 +83,7 @@ def test_figures_are_plain_numbers_for_the_monitor(stored: Stored) -> None:
     ensemble = _started(stored)
     assert "inference_p50_ms" not in ensemble.figures()
     for vector in (GOOD, GOOD, BAD, EnsembleVector(values=(2.0,) * 8)):
-        ensemble.vote(vector)
+        ensemble.vote(vector, NOON_NS)
     figures = ensemble.figures()
     assert figures["votes"] == 4
     assert figures["approved"] == 2
@@ -94,7 +96,7 @@ def test_figures_are_plain_numbers_for_the_monitor(stored: Stored) -> None:
 
 def test_without_models_it_does_not_start(tmp_path: Path) -> None:
     """No fallback votes in their place."""
-    ensemble = Ensemble(EnsembleSettings(), _context(tmp_path))
+    ensemble = Ensemble(EnsembleSettings(), context_of(tmp_path))
     with pytest.raises(ConfigError, match="models is not a directory"):
         ensemble.start()
 
@@ -107,9 +109,9 @@ def test_models_for_other_entries_do_not_start(stored: Stored) -> None:
 
 def test_asked_before_start_it_crashes(stored: Stored) -> None:
     """A bug of the shell is not a vote."""
-    ensemble = Ensemble(EnsembleSettings(), _context(stored[0].parent))
+    ensemble = Ensemble(EnsembleSettings(), context_of(stored[0].parent))
     with pytest.raises(InvariantViolated):
-        ensemble.vote(GOOD)
+        ensemble.vote(GOOD, NOON_NS)
 
 
 @pytest.mark.parametrize(

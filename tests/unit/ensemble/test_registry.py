@@ -9,7 +9,8 @@ import pytest
 from mia_actors.core.errors import ConfigError
 from mia_actors.core.market import Timeframe
 from mia_actors.ensemble.manifest import EnsembleWeights, Manifest
-from mia_actors.ensemble.registry import load, promote, versions
+from mia_actors.ensemble.promotion import promote
+from mia_actors.ensemble.registry import load, versions
 from mia_actors.ensemble.serving import EnsembleServer, OnnxModel
 from mia_actors.ensemble.training import TrainingSettings
 from mia_actors.ensemble.training_set import TrainingSet

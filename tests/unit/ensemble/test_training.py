@@ -32,7 +32,8 @@ def test_a_version_has_its_files_and_is_current(stored: Stored) -> None:
     directory, manifest = stored
     assert {path.name for path in (directory / manifest.version).iterdir()} == FILES
     assert (directory / "CURRENT").read_text() == f"{manifest.version}\n"
-    assert {path.name for path in directory.iterdir()} == {manifest.version, "CURRENT"}
+    names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+    assert names == {manifest.version, "CURRENT", "HISTORY"}
 
 
 def test_training_twice_gives_the_same_version_and_bytes(
