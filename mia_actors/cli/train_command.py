@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.progress import track
 
@@ -21,18 +20,18 @@ from mia_actors.cli.app import (
 )
 from mia_actors.cli.config import child_settings, load_config
 from mia_actors.core.clock import time_ns_of
-from mia_actors.core.errors import PermanentError
 from mia_actors.core.units import product
-from mia_actors.cycle.dataset import LABEL, Sample, samples_of
+from mia_actors.cycle.dataset import Sample, samples_of
 from mia_actors.cycle.outcomes import LabelCosts
 from mia_actors.cycle.settings import CycleSettings
+from mia_actors.cycle.training_data import training_set
 from mia_actors.ensemble.export import train_and_export
 from mia_actors.ensemble.training import TrainingSettings
 from mia_actors.ensemble.training_set import TrainingSet
 from mia_actors.exchange.tape import TapeSelection, contracts_of, load_tape
 
 
-def training_set(source: str, settings: CycleSettings, symbol: str, *, show: bool) -> TrainingSet:
+def samples_of_tape(source: str, settings: CycleSettings, symbol: str, *, show: bool) -> TrainingSet:
     """Samples of every contract of a tape, each contract on its own, in order of time.
 
     Raises:
@@ -45,20 +44,8 @@ def training_set(source: str, settings: CycleSettings, symbol: str, *, show: boo
         tape = load_tape(TapeSelection(source=source, contract=name, history_days=0))
         base = tape.base_timeframe
         found += samples_of(tape.bars, settings=settings, product=product(symbol), costs=LabelCosts())
-    if not found:
-        raise PermanentError(f"{source}: no signal in the whole tape; nothing to learn from")
-    found.sort(key=lambda sample: sample.event_time_ns)
-    return TrainingSet(
-        x=np.array([sample.vector for sample in found], dtype=np.float64),
-        y=np.array([int(sample.is_good) for sample in found], dtype=np.int64),
-        event_time_ns=np.array([sample.event_time_ns for sample in found], dtype=np.int64),
-        label_end_ns=np.array([sample.label_end_ns for sample in found], dtype=np.int64),
-        net_usd=np.array([float(sample.net_usd) for sample in found], dtype=np.float64),
-        source=Path(source).name,
-        label=LABEL,
-        instrument=symbol,
-        base_timeframe=base,
-        entry_timeframe=settings.entry_timeframe,
+    return training_set(
+        found, source=Path(source).name, instrument=symbol, base=base, entry=settings.entry_timeframe
     )
 
 
@@ -84,7 +71,7 @@ def train(
 
     def command() -> int:
         document = load_config(config)
-        samples = training_set(
+        samples = samples_of_tape(
             tape,
             child_settings(document, "cycle", CycleSettings),
             document.session.instrument,

@@ -17,7 +17,7 @@ START_NS = 1_420_070_400 * NS_PER_S  # 2015-01-01
 HOUR_NS = 3600 * NS_PER_S
 
 
-def _samples(count: int = 600, *, seed: int = 3, base_rate: float = 0.3) -> TrainingSet:
+def small_samples(count: int = 600, *, seed: int = 3, base_rate: float = 0.3) -> TrainingSet:
     source = np.random.default_rng(seed)
     x = source.random((count, 8))
     strength = x[:, 0] + x[:, 1] + source.normal(0.0, 0.25, count)
@@ -54,7 +54,7 @@ def _settings(**changes: object) -> TrainingSettings:
 @pytest.fixture
 def make_samples() -> Callable[..., TrainingSet]:
     """Samples an hour apart, each known two hours later: `make_samples(count, seed=, base_rate=)`."""
-    return _samples
+    return small_samples
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def make_settings() -> Callable[..., TrainingSettings]:
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
     """A models directory with one version; copy it before you damage it."""
     directory = tmp_path_factory.mktemp("models")
-    return directory, train_and_export(_samples(), directory, _settings())
+    return directory, train_and_export(small_samples(), directory, _settings())
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +75,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A directory with three versions, none promoted; copy it before you change it."""
     directory = tmp_path_factory.mktemp("models")
     made = [
-        train_and_export(_samples(), directory, _settings(seed=seed), promoted=False) for seed in (1, 2, 3)
+        train_and_export(small_samples(), directory, _settings(seed=seed), promoted=False)
+        for seed in (1, 2, 3)
     ]
     return directory, [manifest.version for manifest in made]

@@ -1,0 +1,1 @@
+"""Retraining off the trade path: a challenger from what sessions have recorded, held against the champion."""
