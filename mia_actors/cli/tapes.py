@@ -33,13 +33,17 @@ class TapeChoice:
 
     def gateway_arguments(self) -> tuple[str, ...]:
         """The same choice as arguments of `mia gateway`."""
-        found = ["--tape", self.source, "--history-days", str(self.history_days)]
+        cycles = () if self.bars_max is None else ("--cycles", str(self.bars_max))
+        return (*self.arguments(), "--history-days", str(self.history_days), *cycles)
+
+    def arguments(self) -> tuple[str, ...]:
+        """The same choice as arguments of `mia backtest`."""
+        found = ["--tape", self.source]
         for name, value in (
             ("--date", self.date.isoformat() if self.date else None),
             ("--from", _text(self.from_ns)),
             ("--to", _text(self.to_ns)),
             ("--contract", self.contract),
-            ("--cycles", str(self.bars_max) if self.bars_max else None),
         ):
             if value is not None:
                 found += [name, value]
