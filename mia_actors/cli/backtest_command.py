@@ -30,7 +30,8 @@ from mia_actors.cli.kernels import compile_kernels
 from mia_actors.cli.report_file import check_report_path, circumstances, write_report
 from mia_actors.cli.run_settings import run_settings
 from mia_actors.cli.state import open_state
-from mia_actors.cli.tapes import TapeChoice, tape_choice
+from mia_actors.cli.sweep_run import run_sweep, sweep_of
+from mia_actors.cli.tapes import TapeChoice, selection_arguments, tape_choice
 from mia_actors.core.clock import SystemClock
 from mia_actors.cycle.backtest import Backtest, BacktestResult, Voter
 from mia_actors.cycle.backtest_document import backtest_document
@@ -44,6 +45,20 @@ LEDGER_FILE = "backtest-ledger.csv"
 ReportOption = Annotated[
     Path | None,
     typer.Option("--report", help="HTML file with equity, trades, distributions and refused signals."),
+]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="KEY=V1,V2",
+        help="Values to try of a setting of cycle, ensemble or guardian; may be given again, for every combination.",
+    ),
+]
+FoldsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--folds", min=1, max=200, help="Folds by time with as many trade dates each, each run alone."
+    ),
 ]
 
 
@@ -86,13 +101,19 @@ def backtest(
     end: ToOption = None,
     contract: ContractOption = None,
     report: ReportOption = None,
+    sweep: SweepOption = None,
+    folds: FoldsOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a tape through the same core in one process; its ledger equals the lockstep session's.
 
-    Example: mia backtest --tape bars.parquet --date 2013-10-08 --report report.html --json
+    With --sweep or --folds it is run once for each combination and fold, in parallel.
+
+    Example: mia backtest --tape bars.parquet --date 2013-10-08 --report report.html
+
+    Example: mia backtest --tape bars.parquet --sweep ensemble.approve_above=0.5,0.6 --folds 4 --json
     """
 
     def command() -> int:
@@ -108,9 +129,12 @@ def backtest(
         )
         if report is not None:
             check_report_path(report)
-        folder = open_state(state or document.session.state).path
+        planned = sweep_of(document, config, sweep or (), folds) if sweep or folds is not None else None
         settings = run_settings(document, config.absolute().parent)
+        folder = open_state(state or document.session.state).path
         compile_kernels()
+        if planned is not None:
+            return run_sweep(planned, choice, folder, report, as_json=as_json)
         return _single(settings, choice, folder, report, as_json=as_json)
 
     guarded(command)
@@ -133,7 +157,7 @@ def _single(
                 settings,
                 model_version=models.manifest.version,
                 ledger_file=LEDGER_FILE,
-                command=("mia", "backtest", *choice.arguments()),
+                command=("mia", "backtest", *selection_arguments(choice.selection())),
             )
             write_report(report, _page(tape, running, found, settings, made, seconds))
     figures = performance(found.trades, trade_dates(tape), AccountTerms().cash_usd)
