@@ -2,8 +2,10 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,9 +133,28 @@ def _in_parallel(plans: Sequence[RunPlan], folder: Path) -> tuple[RunOutcome, ..
             )
         )
         runs = progress.add_task("starting Ray", total=len(plans))
+        interrupted = started.enter_context(_noted_interrupts())
         started.enter_context(RayRuntime.start_local(folder, cpus=cores))
         progress.update(runs, description=f"backtests, {cores} at a time")
-        return carry_out_all(plans, lambda done: progress.update(runs, completed=done))
+        return carry_out_all(plans, lambda done: progress.update(runs, completed=done), interrupted.is_set)
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[threading.Event]:
+    """The first Ctrl-C is only noted: Ray cannot bear to be interrupted anywhere. A second one ends at once."""
+    noted = threading.Event()
+
+    def first(_signal: int, _frame: object) -> None:
+        noted.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        messages.print("interrupted: cancelling the backtests; Ctrl-C again to stop at once")
+
+    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _keep_ledgers(plans: Sequence[RunPlan], outcomes: Sequence[RunOutcome], folder: Path) -> None:
