@@ -39,6 +39,8 @@ class Circumstances:
     costs: Costs
     account: AccountTerms
     ledger_file: str
+    notes: tuple[str, ...]
+    """Sentences that belong beside the figures."""
     command: str
     """What to type for the same again."""
 

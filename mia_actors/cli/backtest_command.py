@@ -39,6 +39,7 @@ from mia_actors.cycle.performance import performance
 from mia_actors.exchange.orders import AccountTerms
 from mia_actors.exchange.tape import Tape, load_tape
 from mia_actors.sweep.run import RunSettings, trade_dates
+from mia_actors.sweep.seen import seen_by_models
 
 LEDGER_FILE = "backtest-ledger.csv"
 
@@ -157,6 +158,7 @@ def _single(
                 settings,
                 model_version=models.manifest.version,
                 ledger_file=LEDGER_FILE,
+                notes=(seen_by_models(models.manifest, trade_dates(tape)),),
                 command=("mia", "backtest", *selection_arguments(choice.selection())),
             )
             write_report(report, _page(tape, running, found, settings, made, seconds))

@@ -41,7 +41,12 @@ def _beside(path: Path) -> Path:
 
 
 def circumstances(
-    settings: RunSettings, *, model_version: str, ledger_file: str, command: Sequence[str]
+    settings: RunSettings,
+    *,
+    model_version: str,
+    ledger_file: str,
+    notes: Sequence[str],
+    command: Sequence[str],
 ) -> Circumstances:
     """What a report tells of how its backtest was made."""
     return Circumstances(
@@ -55,5 +60,6 @@ def circumstances(
         costs=Costs(),
         account=AccountTerms(),
         ledger_file=ledger_file,
+        notes=tuple(notes),
         command=shlex.join(command),
     )

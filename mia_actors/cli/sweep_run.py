@@ -21,6 +21,7 @@ from mia_actors.cli.state import locked, open_state
 from mia_actors.cli.sweep_options import axes_of, variants_of, with_settings
 from mia_actors.cli.tapes import TapeChoice, selection_arguments
 from mia_actors.core.clock import SystemClock
+from mia_actors.ensemble.manifest import Manifest
 from mia_actors.exchange.orders import AccountTerms
 from mia_actors.exchange.synthetic import is_synthetic
 from mia_actors.exchange.tape import TapeSelection, load_tape
@@ -28,6 +29,7 @@ from mia_actors.supervision.leftovers import clean_leftovers
 from mia_actors.sweep.document import sweep_document
 from mia_actors.sweep.folds import folds_of
 from mia_actors.sweep.run import RunOutcome, RunPlan, RunSettings
+from mia_actors.sweep.seen import seen_by_models
 from mia_actors.sweep.verdict import Verdict, judge
 
 FOLDER = "sweep"
@@ -44,6 +46,10 @@ class Sweep:
     variants: tuple[Mapping[str, object], ...]
     settings: tuple[RunSettings, ...]
     """By variant."""
+    as_written: RunSettings
+    """Those of supervision.yaml."""
+    manifests: tuple[Manifest, ...]
+    """Of all models that vote."""
     folds: int | None
 
 
@@ -56,9 +62,16 @@ def sweep_of(document: SystemConfig, config: Path, texts: Sequence[str], folds: 
     variants = variants_of(axes_of(texts))
     folder = config.absolute().parent
     settings = tuple(run_settings(with_settings(document, one, config), folder) for one in variants)
-    for one in {(each.ensemble.models, each.ensemble.entry_timeframe): each for each in settings}.values():
-        one.models()
-    return Sweep(texts=tuple(texts), variants=variants, settings=settings, folds=folds)
+    loads = {(one.ensemble.models, one.ensemble.entry_timeframe): one for one in settings}
+    manifests = {found.manifest.version: found.manifest for found in (one.models() for one in loads.values())}
+    return Sweep(
+        texts=tuple(texts),
+        variants=variants,
+        settings=settings,
+        as_written=run_settings(document, folder),
+        manifests=tuple(manifests.values()),
+        folds=folds,
+    )
 
 
 def run_sweep(
@@ -80,6 +93,8 @@ def run_sweep(
         _keep_ledgers(plans, outcomes, directory.path)
     cash_usd = AccountTerms().cash_usd
     verdict = judge(sweep.variants, outcomes, cash_usd)
+    seen = (seen_by_models(manifest, verdict.days) for manifest in sweep.manifests)
+    verdict = replace(verdict, notes=(*verdict.notes, *seen))
     shown = sweep_document(
         plans,
         outcomes,
@@ -89,7 +104,7 @@ def run_sweep(
         seconds=clock.monotonic_s() - began_s,
     )
     if report is not None:
-        _write_page(report, sweep, choice, plans, outcomes, verdict, shown)
+        _write_page(report, sweep, choice, plans, verdict, shown)
     if as_json:
         print_json(shown)
     else:
@@ -171,7 +186,6 @@ def _write_page(
     sweep: Sweep,
     choice: TapeChoice,
     plans: Sequence[RunPlan],
-    outcomes: Sequence[RunOutcome],
     verdict: Verdict,
     document: Mapping[str, Any],
 ) -> None:
@@ -181,9 +195,10 @@ def _write_page(
     if sweep.folds is not None:
         options += ["--folds", str(sweep.folds)]
     made = circumstances(
-        sweep.settings[0],
-        model_version=", ".join(sorted({one.model_version for one in outcomes})),
+        sweep.as_written,
+        model_version=", ".join(manifest.version for manifest in sweep.manifests),
         ledger_file=f"{FOLDER}/{LEDGERS}",
+        notes=verdict.notes,
         command=("mia", "backtest", *selection_arguments(choice.selection()), *options),
     )
     commands = [shlex.join(("mia", "backtest", *selection_arguments(plan.selection))) for plan in plans]

@@ -74,7 +74,6 @@ class RunOutcome:
     result: BacktestResult
     days: tuple[date, ...]
     """Trade dates of its bars."""
-    model_version: str
     seconds: float
     """Reading the tape and the models included."""
 
@@ -88,14 +87,13 @@ def carry_out(plan: RunPlan) -> RunOutcome:
     clock: Clock = SystemClock()
     began_s = clock.monotonic_s()
     tape = _loaded(plan.selection)
-    models = plan.settings.models()
-    found = plan.settings.backtest(tape, plan.settings.voter(models)).run()
+    voter = plan.settings.voter(plan.settings.models())
+    found = plan.settings.backtest(tape, voter).run()
     return RunOutcome(
         variant=plan.variant,
         fold=plan.fold,
         result=found,
         days=trade_dates(tape),
-        model_version=models.manifest.version,
         seconds=clock.monotonic_s() - began_s,
     )
 

@@ -38,6 +38,7 @@ MADE = Circumstances(
     costs=Costs(),
     account=AccountTerms(),
     ledger_file="ledger.csv",
+    notes=("a note beside the figures",),
     command="mia backtest --tape <b>bars</b>",
 )
 
@@ -221,7 +222,15 @@ def test_colours_follow_the_reader() -> None:
 
 def test_costs_settings_models_and_that_it_is_simulated_are_told() -> None:
     page = _page()
-    for said in ("Simulated.", "2.25 USD", "1 tick of slippage", "25,000.00", "es-5m-test", "ledger.csv"):
+    for said in (
+        "Simulated.",
+        "2.25 USD",
+        "1 tick of slippage",
+        "25,000.00",
+        "es-5m-test",
+        "ledger.csv",
+        "a note beside",
+    ):
         assert said in page
     assert "<strong>cycle.strategies_agree_min</strong>" in page, "it differs from the default"
     assert "<strong>cycle.stop_ticks_max</strong>" not in page

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner
 
 from mia_actors.cli import backtest_command
-from mia_actors.cli.app import ExitCode, app
+from mia_actors.cli.app import ExitCode
 from mia_actors.cli.report_file import check_report_path, write_report
 from mia_actors.core.errors import ConfigError
 
@@ -54,10 +55,11 @@ def test_the_command_refuses_before_it_loads_the_tape(
 
     monkeypatch.setattr(backtest_command, "load_tape", too_late)
     monkeypatch.setattr(backtest_command, "compile_kernels", too_late)
+    app = Typer()
+    app.command()(backtest_command.backtest)
     found = CliRunner().invoke(
         app,
         [
-            "backtest",
             *("--config", str(ROOT / "supervision.yaml")),
             *("--state", str(tmp_path / "state")),
             *("--report", str(tmp_path / "nowhere" / "report.html")),
