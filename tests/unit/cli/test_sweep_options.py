@@ -114,8 +114,6 @@ def test_a_value_the_file_may_not_have_is_refused(changes: dict[str, object], sa
 def test_the_command_ends_with_the_code_of_wrong_usage(tmp_path: Path, options: list[str]) -> None:
     app = Typer()
     app.command()(backtest_command.backtest)
-    app = Typer()
-    app.command()(backtest_command.backtest)
     found = CliRunner().invoke(app, ["--config", str(CONFIG), "--state", str(tmp_path / "state"), *options])
     assert found.exit_code == ExitCode.USAGE
     assert not (tmp_path / "state").exists()
