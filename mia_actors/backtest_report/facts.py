@@ -111,4 +111,4 @@ def _leaves(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+    return "none" if value is None or value == {} else str(value)

@@ -11,6 +11,7 @@ from mia_actors.backtest_report.charts import Curve, day_charts, equity_chart, p
 from mia_actors.backtest_report.facts import BacktestFacts
 from mia_actors.core.calendar import new_york
 from mia_actors.core.units import Product, product
+from mia_actors.cycle.explanation import explain
 from mia_actors.cycle.performance import Performance
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -64,6 +65,7 @@ def environment(traded: Product) -> Environment:
         "number": number,
         "whole": whole,
         "words": lambda name: name.replace("_", " "),
+        "explained": explain,
         "moment": lambda time_ns: f"{new_york(time_ns):%Y-%m-%d %H:%M:%S}",
         "price": lambda ticks: f"{Decimal(ticks) * traded.tick_size:,.2f}",
         "ticks": lambda ticks: f"{ticks:+.1f}".removesuffix(".0"),

@@ -60,8 +60,8 @@ def _approve(vector: EnsembleVector) -> EnsembleVote:
 
 
 @cache
-def _made(decision: DecisionSettings = EAGER) -> tuple[BacktestFacts, tuple[Decision, ...]]:
-    tape = _tape()
+def _made(stop_ticks_max: int = EAGER.stop_ticks_max) -> tuple[BacktestFacts, tuple[Decision, ...]]:
+    tape, decision = _tape(), EAGER.model_copy(update={"stop_ticks_max": stop_ticks_max})
     running = Backtest(tape, decision=decision, guardian=GUARDIAN, voter=_approve, every_decision=True)
     found = running.run()
     facts = backtest_facts(
@@ -237,7 +237,7 @@ def test_costs_settings_models_and_that_it_is_simulated_are_told() -> None:
 
 
 def test_a_backtest_without_a_trade_has_a_page_too() -> None:
-    facts, _ = _made(EAGER.model_copy(update={"stop_ticks_max": 2}))
+    facts, _ = _made(2)
     assert not facts.rows
     page = backtest_page(facts)
     assert "None: no signal passed every gate" in page
