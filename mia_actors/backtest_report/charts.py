@@ -20,6 +20,8 @@ BUCKETS_WIDE, BUCKETS_NARROW = 900, 400
 """Points of a price curve; more than can be told apart only make the page large."""
 TICKS_WIDE, TICKS_NARROW = 9, 4
 HOURS_SHOWN_DAYS_MAX = 2
+SIZE, SIZE_IN_A_CROWD, CROWD = 6.0, 3.5, 40
+"""Of the marks of entries and exits; that many trades are a crowd."""
 MARGIN_BARS = 12
 """Bars before the first entry and after the last exit of a day that is shown."""
 
@@ -112,7 +114,7 @@ def price_chart(
         axes.fill_between(places, lows, highs, color=MUTED, alpha=0.3, linewidth=0)
         axes.plot(places, closes, color=INK, linewidth=0.8, alpha=0.8)
         for row in rows:
-            _mark(axes, curve, row)
+            _mark(axes, curve, row, size=SIZE if len(rows) <= CROWD else SIZE_IN_A_CROWD)
         axes.yaxis.set_major_formatter("{x:,.2f}")
         curve.label(axes, is_narrow=is_narrow)
 
@@ -120,16 +122,18 @@ def price_chart(
     return chart(name, title, says, draw, height=4.2, narrow_height=3.6)
 
 
-def _mark(axes: Any, curve: Curve, row: TradeRow) -> None:
+def _mark(axes: Any, curve: Curve, row: TradeRow, *, size: float) -> None:
     trade = row.trade
     begin, end = curve.place(trade.opened_at_ns), curve.place(trade.closed_at_ns)
     entry, leave = curve.price(trade.entry_price_ticks), curve.price(trade.exit_price_ticks)
     colour = GAIN if trade.net_usd > 0 else LOSS
     axes.plot([begin, end], [entry, leave], color=colour, linewidth=1.2)
     axes.plot(
-        [begin], [entry], marker="^" if trade.side.sign > 0 else "v", color=colour, markersize=6, zorder=3
+        [begin], [entry], marker="^" if trade.side.sign > 0 else "v", color=colour, markersize=size, zorder=3
     )
-    axes.plot([end], [leave], marker="x", color=colour, markersize=5, markeredgewidth=1.5, zorder=3)
+    axes.plot(
+        [end], [leave], marker="x", color=colour, markersize=size - 1, markeredgewidth=size / 4, zorder=3
+    )
 
 
 def day_charts(rows: Sequence[TradeRow], bars: Sequence[Bar], product: Product) -> tuple[Chart, ...]:
