@@ -11,13 +11,15 @@ from itertools import accumulate
 import pytest
 
 from mia_actors.backtest_report.distributions import Distribution
+from mia_actors.backtest_report.excursions import Excursions, excursions
 from mia_actors.backtest_report.facts import BacktestFacts, Circumstances, backtest_facts, settings_of
 from mia_actors.backtest_report.page import backtest_page, usd, usd_unsigned
 from mia_actors.core.calendar import new_york
 from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.decisions import Decision, Outcome
 from mia_actors.core.features import EnsembleVector, EnsembleVote
-from mia_actors.core.market import Timeframe
+from mia_actors.core.market import Bar, Timeframe
+from mia_actors.core.tradebook import ClosedTrade
 from mia_actors.cycle.backtest import Backtest
 from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.exchange.expansion import expand
@@ -153,22 +155,32 @@ def test_regimes_are_those_the_decision_saw() -> None:
         assert seen is not None
         assert (row.volatility, row.market) == (seen.volatility_regime, seen.market_regime)
         assert row.entry_detail == entered[moment].detail
+        calls = {reading.strategy: reading.side for reading in entered[moment].readings}
+        assert row.strategies
+        assert row.strategies == tuple(name for name, side in calls.items() if side is row.trade.side)
 
 
 def test_excursions_are_those_of_the_five_second_path() -> None:
+    """Of trades as they were, and of the same ones opened and closed at any other time."""
     small = [one for bar in _tape().bars for one in expand(bar)]
-    for row in _made()[0].rows:
-        trade, sign = row.trade, row.trade.side.sign
-        inside = [one for one in small if trade.opened_at_ns <= one.end_ns < trade.closed_at_ns]
-        moves = [
-            sign * (price - trade.entry_price_ticks)
-            for one in inside
-            for price in (one.high_ticks, one.low_ticks)
-        ]
-        moves.append(row.ticks)
-        assert row.excursions.adverse_ticks == max(0, -min(moves))
-        assert row.excursions.favourable_ticks == max(0, *moves)
+    for number, row in enumerate(_made()[0].rows):
         assert row.exit_reason != "stop" or row.excursions.adverse_ticks == -row.ticks
+        assert row.excursions == _by_brute_force(row.trade, small)
+        for open_after, held in ((0, 1), (7 + number, 5), (3 * number, 40 + number), (5, 12)):
+            place = number * 50 + open_after
+            moved = replace(
+                row.trade, opened_at_ns=small[place].end_ns, closed_at_ns=small[place + held].end_ns
+            )
+            assert excursions(moved, _tape().bars) == _by_brute_force(moved, small)
+
+
+def _by_brute_force(trade: ClosedTrade, small: list[Bar]) -> Excursions:
+    inside = [one for one in small if trade.opened_at_ns <= one.end_ns < trade.closed_at_ns]
+    prices = [Decimal(price) for one in inside for price in (one.high_ticks, one.low_ticks)]
+    moves = [
+        trade.side.sign * (price - trade.entry_price_ticks) for price in (*prices, trade.exit_price_ticks)
+    ]
+    return Excursions(adverse_ticks=max(Decimal(0), -min(moves)), favourable_ticks=max(Decimal(0), *moves))
 
 
 def test_every_refused_signal_is_counted_and_the_examples_are_quotations() -> None:

@@ -33,6 +33,7 @@ WHOLE = TapeSelection(
 VARIANTS: tuple[dict[str, object], ...] = (
     {"ensemble.approve_above": 0.5},
     {"ensemble.approve_above": 0.99},
+    {"ensemble.approve_above": 0.5, "guardian.volume_times_mean": {"catastrophe": 3}},
 )
 
 
@@ -71,15 +72,16 @@ def test_a_run_is_the_backtest_with_its_settings_on_its_part_of_the_tape() -> No
         ).run()
         assert outcome.result == alone
         assert (outcome.variant, outcome.fold) == (plan.variant, plan.fold)
-    ledgers = {one.result.ledger.sha256 for one in _outcomes() if one.fold == 2}
-    assert len(ledgers) == 2, "the variants do not differ, so the test says little"
+    last = [one.result for one in _outcomes() if one.fold == 2]
+    assert len({one.ledger.sha256 for one in last[:2]}) == 2, "the ensemble's setting reaches the run"
+    assert [one.halted for one in last] == [False, False, True], "the guardian's setting does"
 
 
 def test_the_document_has_a_backtest_for_each_run_and_the_page_shows_them() -> None:
     verdict = judge(VARIANTS, _outcomes(), AccountTerms().cash_usd)
     cash_usd = AccountTerms().cash_usd
     document = sweep_document(_plans(), _outcomes(), VARIANTS, verdict, cash_usd=cash_usd, seconds=2.0)
-    assert (document["variants"], document["folds"], len(document["runs"])) == (2, 2, 4)
+    assert (document["variants"], document["folds"], len(document["runs"])) == (3, 2, 6)
     assert {"settings", "fold", "ledger_sha256", "trades", "win_rate", "sharpe", "bars"} <= set(
         document["runs"][0]
     )
@@ -98,9 +100,11 @@ def test_the_document_has_a_backtest_for_each_run_and_the_page_shows_them() -> N
         notes=verdict.notes,
         command="mia backtest",
     )
-    page = sweep_page("<synthetic>", verdict, document, ["<one>", "two", "three", "four"], made)
+    page = sweep_page(
+        "<synthetic>", verdict, document, ["<one>", "two", "three", "four", "five", "six"], made
+    )
     for said in (
-        "2 variants tried.",
+        "3 variants tried.",
         "The best of many variants",
         "&lt;synthetic&gt;",
         "&lt;one&gt;",
