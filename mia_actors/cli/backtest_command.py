@@ -1,12 +1,14 @@
 """`mia backtest`: the decision core, guardian and matching in one process."""
 
-from dataclasses import asdict
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mia_actors.backtest_report.facts import Circumstances, backtest_facts
 from mia_actors.cli.app import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -24,24 +26,44 @@ from mia_actors.cli.app import (
     print_json,
     results,
 )
-from mia_actors.cli.config import SystemConfig, child_settings, history_days, load_config
+from mia_actors.cli.config import SystemConfig, history_days, load_config
 from mia_actors.cli.kernels import compile_kernels
+from mia_actors.cli.report_file import check_report_path, circumstances, write_report
+from mia_actors.cli.run_settings import run_settings
 from mia_actors.cli.state import open_state
-from mia_actors.cli.tapes import tape_choice
+from mia_actors.cli.sweep_run import run_sweep, sweep_of
+from mia_actors.cli.tapes import TapeChoice, selection_arguments, tape_choice
 from mia_actors.core.clock import SystemClock
-from mia_actors.core.trade_date import trade_date
+from mia_actors.core.errors import ConfigError
 from mia_actors.cycle.backtest import Backtest, BacktestResult, Voter
-from mia_actors.cycle.performance import Performance, performance
-from mia_actors.cycle.settings import CycleSettings
-from mia_actors.ensemble.actor import EnsembleSettings
-from mia_actors.ensemble.registry import load
-from mia_actors.ensemble.serving import EnsembleServer
+from mia_actors.cycle.backtest_document import backtest_document
+from mia_actors.cycle.performance import performance
+from mia_actors.ensemble.schedule import read_schedule_file
 from mia_actors.exchange.orders import AccountTerms
 from mia_actors.exchange.tape import Tape, load_tape
-from mia_actors.guardian.limits import GuardianSettings
-from mia_actors.guardian.news import with_news_file
+from mia_actors.sweep.run import RunSettings, trade_dates
+from mia_actors.sweep.seen import seen_by_models
 
 LEDGER_FILE = "backtest-ledger.csv"
+
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", help="HTML file with equity, trades, distributions and refused signals."),
+]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="KEY=V1,V2",
+        help="Values to try of a setting of cycle, ensemble or guardian; may be given again, for every combination.",
+    ),
+]
+FoldsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--folds", min=1, max=200, help="Folds by time with as many trade dates each, each run alone."
+    ),
+]
 
 
 def voter_of(config: SystemConfig, config_dir: Path) -> Voter:
@@ -50,22 +72,18 @@ def voter_of(config: SystemConfig, config_dir: Path) -> Voter:
     Raises:
         ConfigError: the models are missing or not what their manifest says.
     """
-    ensemble = child_settings(config, "ensemble", EnsembleSettings)
-    models = load(config_dir / ensemble.models, entry_timeframe=ensemble.entry_timeframe)
-    server = EnsembleServer.of(models, cache_entries=ensemble.cache_entries)
-    return lambda vector, _: server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights)
+    settings = run_settings(config, config_dir)
+    return settings.voter(settings.models())
 
 
 def run_backtest(
     config: SystemConfig, config_dir: Path, tape: Tape, voter: Voter, *, show: bool
 ) -> BacktestResult:
     """One backtest with the settings the tree would give to guardian and cycle."""
-    backtest = Backtest(
-        tape,
-        decision=child_settings(config, "cycle", CycleSettings),
-        guardian=with_news_file(child_settings(config, "guardian", GuardianSettings), config_dir),
-        voter=voter,
-    )
+    return _run(run_settings(config, config_dir).backtest(tape, voter), tape, show=show)
+
+
+def _run(backtest: Backtest, tape: Tape, *, show: bool) -> BacktestResult:
     with Progress(
         TextColumn("backtest"),
         BarColumn(),
@@ -86,13 +104,26 @@ def backtest(
     start: FromOption = None,
     end: ToOption = None,
     contract: ContractOption = None,
+    report: ReportOption = None,
+    sweep: SweepOption = None,
+    folds: FoldsOption = None,
+    models_schedule: Annotated[
+        Path | None,
+        typer.Option(
+            "--models-schedule", help="models.json of a session: vote with the versions it voted with."
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a tape through the same core in one process; its ledger equals the lockstep session's.
 
-    Example: mia backtest --tape bars.parquet --date 2013-10-08 --json
+    With --sweep or --folds it is run once for each combination and fold, in parallel.
+
+    Example: mia backtest --tape bars.parquet --date 2013-10-08 --report report.html
+
+    Example: mia backtest --tape bars.parquet --sweep ensemble.approve_above=0.5,0.6 --folds 4 --json
     """
 
     def command() -> int:
@@ -106,51 +137,80 @@ def backtest(
             history_days=history_days(document),
             cycles=None,
         )
-        directory = open_state(state or document.session.state)
+        if report is not None:
+            check_report_path(report)
+        planned = sweep_of(document, config, sweep or (), folds) if sweep or folds is not None else None
+        settings = run_settings(document, config.absolute().parent)
+        if models_schedule is not None:
+            if planned is not None:
+                raise ConfigError(
+                    "--models-schedule is of one session: it does not go with --sweep or --folds"
+                )
+            settings = replace(settings, schedule=read_schedule_file(models_schedule))
+        folder = open_state(state or document.session.state).path
         compile_kernels()
-        loaded = load_tape(choice.selection())
-        clock = SystemClock()
-        began_s = clock.monotonic_s()
-        folder = config.absolute().parent
-        voter = voter_of(document, folder)
-        found = run_backtest(document, folder, loaded, voter, show=messages.is_terminal)
-        seconds = clock.monotonic_s() - began_s
-        (directory.path / LEDGER_FILE).write_text(found.ledger.text, encoding="utf-8")
-        figures = performance(found.trades, _days(loaded), AccountTerms().cash_usd)
-        if as_json:
-            print_json(_document(found, figures, seconds))
-        else:
-            _tell(found, figures, seconds)
-        return ExitCode.HALTED if found.halted else ExitCode.DONE
+        if planned is not None:
+            return run_sweep(planned, choice, folder, report, as_json=as_json)
+        return _single(settings, choice, folder, report, as_json=as_json)
 
     guarded(command)
 
 
-def _days(tape: Tape) -> list[date]:
-    return sorted({trade_date(bar.start_ns) for bar in tape.bars})
+def _single(
+    settings: RunSettings, choice: TapeChoice, folder: Path, report: Path | None, *, as_json: bool
+) -> int:
+    tape = load_tape(choice.selection())
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+    models = settings.models()
+    running = settings.backtest(tape, settings.voter(models), every_decision=report is not None)
+    found = _run(running, tape, show=messages.is_terminal)
+    seconds = clock.monotonic_s() - began_s
+    (folder / LEDGER_FILE).write_text(found.ledger.text, encoding="utf-8")
+    if report is not None:
+        with messages.status("drawing the report"):
+            made = circumstances(
+                settings,
+                model_version=", ".join(swap.version for swap in settings.schedule)
+                or models.manifest.version,
+                ledger_file=LEDGER_FILE,
+                notes=(seen_by_models(models.manifest, trade_dates(tape)),),
+                command=("mia", "backtest", *selection_arguments(choice.selection())),
+            )
+            write_report(report, _page(tape, running, found, settings, made, seconds))
+    figures = performance(found.trades, trade_dates(tape), AccountTerms().cash_usd)
+    shown = backtest_document(found, figures, seconds)
+    if as_json:
+        print_json(shown)
+    else:
+        _tell(shown)
+    return ExitCode.HALTED if found.halted else ExitCode.DONE
 
 
-def _document(found: BacktestResult, figures: Performance, seconds: float) -> dict[str, object]:
-    return {
-        "instrument": found.instrument,
-        "bars": found.bars,
-        "seconds": round(seconds, 3),
-        "bars_per_s": round(found.bars / seconds, 1) if seconds else None,
-        "ledger_sha256": found.ledger.sha256,
-        "orders": found.ledger.orders,
-        "fills": found.ledger.fills,
-        "signals": found.counts.signals,
-        "approved": found.counts.approved,
-        "refused": found.counts.refused,
-        "final_position": found.final_position,
-        "halted": found.halted,
-        **asdict(figures),
-    }
+def _page(
+    tape: Tape,
+    backtest: Backtest,
+    found: BacktestResult,
+    settings: RunSettings,
+    made: Circumstances,
+    seconds: float,
+) -> str:
+    from mia_actors.backtest_report.page import backtest_page  # noqa: PLC0415 - only a report needs jinja2
+
+    facts = backtest_facts(
+        tape,
+        found,
+        backtest.decisions(),
+        entry_timeframe=settings.decision.entry_timeframe,
+        circumstances=made,
+        seconds=seconds,
+    )
+    return backtest_page(facts)
 
 
-def _tell(found: BacktestResult, figures: Performance, seconds: float) -> None:
+def _tell(document: dict[str, Any]) -> None:
     table = Table.grid(padding=(0, 2))
-    for name, value in _document(found, figures, seconds).items():
+    for name, value in document.items():
         shown = (
             ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else value
         )

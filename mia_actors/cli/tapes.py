@@ -8,6 +8,20 @@ from mia_actors.core.errors import ConfigError
 from mia_actors.exchange.tape import TapeSelection
 
 
+def selection_arguments(selection: TapeSelection) -> tuple[str, ...]:
+    """A selection as arguments of `mia backtest`."""
+    found = ["--tape", selection.source]
+    for name, value in (
+        ("--date", selection.date.isoformat() if selection.date else None),
+        ("--from", _text(selection.from_ns)),
+        ("--to", _text(selection.to_ns)),
+        ("--contract", selection.contract),
+    ):
+        if value is not None:
+            found += [name, value]
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeChoice:
     """Which part of which tape, as written on the command line; parsed and found good."""
@@ -33,17 +47,8 @@ class TapeChoice:
 
     def gateway_arguments(self) -> tuple[str, ...]:
         """The same choice as arguments of `mia gateway`."""
-        found = ["--tape", self.source, "--history-days", str(self.history_days)]
-        for name, value in (
-            ("--date", self.date.isoformat() if self.date else None),
-            ("--from", _text(self.from_ns)),
-            ("--to", _text(self.to_ns)),
-            ("--contract", self.contract),
-            ("--cycles", str(self.bars_max) if self.bars_max else None),
-        ):
-            if value is not None:
-                found += [name, value]
-        return tuple(found)
+        cycles = () if self.bars_max is None else ("--cycles", str(self.bars_max))
+        return (*selection_arguments(self.selection()), "--history-days", str(self.history_days), *cycles)
 
 
 def tape_choice(

@@ -49,7 +49,15 @@ def read_schedule(session: Path) -> tuple[Swap, ...]:
     Raises:
         ConfigError: it is missing or damaged.
     """
-    path = session / SCHEDULE_FILE
+    return read_schedule_file(session / SCHEDULE_FILE)
+
+
+def read_schedule_file(path: Path) -> tuple[Swap, ...]:
+    """The same of a file by its own name.
+
+    Raises:
+        ConfigError: see `read_schedule`.
+    """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         found = tuple(Swap(version=str(row["version"]), from_ns=int(row["from_ns"])) for row in rows)
