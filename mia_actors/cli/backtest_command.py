@@ -42,7 +42,7 @@ from mia_actors.ensemble.schedule import read_schedule_file
 from mia_actors.exchange.orders import AccountTerms
 from mia_actors.exchange.tape import Tape, load_tape
 from mia_actors.sweep.run import RunSettings, trade_dates
-from mia_actors.sweep.seen import seen_by_models
+from mia_actors.sweep.seen import days_seen, seen_by_models
 
 LEDGER_FILE = "backtest-ledger.csv"
 
@@ -119,7 +119,8 @@ def backtest(
 ) -> None:
     """Run a tape through the same core in one process; its ledger equals the lockstep session's.
 
-    With --sweep or --folds it is run once for each combination and fold, in parallel.
+    With --sweep or --folds it is run once for each combination and fold, in parallel; --contract all then trades
+    on each date the contract with most volume.
 
     Example: mia backtest --tape bars.parquet --date 2013-10-08 --report report.html
 
@@ -167,6 +168,9 @@ def _single(
     found = _run(running, tape, show=messages.is_terminal)
     seconds = clock.monotonic_s() - began_s
     (folder / LEDGER_FILE).write_text(found.ledger.text, encoding="utf-8")
+    seen = seen_by_models(models.manifest, trade_dates(tape))
+    if days_seen(models.manifest, trade_dates(tape)):
+        messages.print(seen, style="yellow", markup=False, highlight=False)
     if report is not None:
         with messages.status("drawing the report"):
             made = circumstances(
@@ -174,7 +178,7 @@ def _single(
                 model_version=", ".join(swap.version for swap in settings.schedule)
                 or models.manifest.version,
                 ledger_file=LEDGER_FILE,
-                notes=(seen_by_models(models.manifest, trade_dates(tape)),),
+                notes=(seen,),
                 command=("mia", "backtest", *selection_arguments(choice.selection())),
             )
             write_report(report, _page(tape, running, found, settings, made, seconds))

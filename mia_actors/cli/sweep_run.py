@@ -24,12 +24,13 @@ from mia_actors.core.clock import SystemClock
 from mia_actors.ensemble.manifest import Manifest
 from mia_actors.exchange.orders import AccountTerms
 from mia_actors.exchange.synthetic import is_synthetic
-from mia_actors.exchange.tape import TapeSelection, load_tape
+from mia_actors.exchange.tape import load_tape
 from mia_actors.supervision.leftovers import clean_leftovers
+from mia_actors.sweep.days import ALL_CONTRACTS, days_of, front_days
 from mia_actors.sweep.document import sweep_document
-from mia_actors.sweep.folds import folds_of
+from mia_actors.sweep.folds import stretches
 from mia_actors.sweep.run import RunOutcome, RunPlan, RunSettings
-from mia_actors.sweep.seen import seen_by_models
+from mia_actors.sweep.seen import days_seen, seen_by_models
 from mia_actors.sweep.verdict import Verdict, judge
 
 FOLDER = "sweep"
@@ -93,8 +94,8 @@ def run_sweep(
         _keep_ledgers(plans, outcomes, directory.path)
     cash_usd = AccountTerms().cash_usd
     verdict = judge(sweep.variants, outcomes, cash_usd)
-    seen = (seen_by_models(manifest, verdict.days) for manifest in sweep.manifests)
-    verdict = replace(verdict, notes=(*verdict.notes, *seen))
+    seen = [seen_by_models(manifest, verdict.days) for manifest in sweep.manifests]
+    verdict = replace(verdict, notes=(*seen, *verdict.notes))
     shown = sweep_document(
         plans,
         outcomes,
@@ -103,6 +104,8 @@ def run_sweep(
         cash_usd=cash_usd,
         seconds=clock.monotonic_s() - began_s,
     )
+    shown["trade_dates"] = len(verdict.days)
+    shown["trade_dates_seen_by_models"] = max(days_seen(one, verdict.days) for one in sweep.manifests)
     if report is not None:
         _write_page(report, sweep, choice, plans, verdict, shown)
     if as_json:
@@ -119,13 +122,22 @@ def _plans(sweep: Sweep, choice: TapeChoice) -> tuple[RunPlan, ...]:
         whole = replace(
             whole, source=str(Path(whole.source).absolute())
         )  # a task has another working directory
-    tape = load_tape(whole)
-    parts: list[tuple[int | None, TapeSelection]] = [(None, whole)]
-    if sweep.folds is not None:
-        parts = [(fold.number, fold.selection(whole, tape)) for fold in folds_of(tape, sweep.folds)]
+    is_rolled = whole.contract == ALL_CONTRACTS
+    if is_rolled or sweep.folds is not None:
+        days = front_days(whole) if is_rolled else days_of(load_tape(whole))
+        parts = [(one.fold, one.selection(whole)) for one in stretches(days, sweep.folds or 1)]
+    else:
+        load_tape(whole)  # what is wrong with it is better said now
+        parts = [(1, whole)]
     return tuple(
-        RunPlan(variant=number, fold=fold, selection=part, settings=settings)
-        for fold, part in parts
+        RunPlan(
+            variant=number,
+            fold=None if sweep.folds is None else fold,
+            stretch=place,
+            selection=part,
+            settings=settings,
+        )
+        for place, (fold, part) in enumerate(parts)
         for number, settings in enumerate(sweep.settings)
     )
 
@@ -177,7 +189,7 @@ def _keep_ledgers(plans: Sequence[RunPlan], outcomes: Sequence[RunOutcome], fold
         old.unlink()
     for plan, outcome in zip(plans, outcomes, strict=True):
         fold = "" if plan.fold is None else f"-fold-{plan.fold}"
-        path = folder / f"variant-{plan.variant + 1}{fold}.csv"
+        path = folder / f"variant-{plan.variant + 1}{fold}-{outcome.result.instrument}.csv"
         path.write_text(outcome.result.ledger.text, encoding="utf-8")
 
 

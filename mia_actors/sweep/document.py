@@ -30,7 +30,7 @@ def sweep_document(
             for plan, outcome in zip(plans, outcomes, strict=True)
         ],
         "variants": len(verdict.variants),
-        "folds": len(plans) // len(verdict.variants),
+        "folds": len(verdict.variants[0].net_by_fold),
         "seconds": round(seconds, 3),
         "by_variant": [
             {

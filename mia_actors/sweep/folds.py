@@ -1,60 +1,49 @@
 """Folds of a tape by time: consecutive, together all of it, with as many trade dates each. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from itertools import groupby
 
+from mia_actors.core.clock import NS_PER_S
 from mia_actors.core.errors import ConfigError
-from mia_actors.core.trade_date import trade_date
-from mia_actors.exchange.synthetic import is_synthetic
-from mia_actors.exchange.tape import Tape, TapeSelection
-from mia_actors.sweep.run import trade_dates
+from mia_actors.exchange.tape import TapeSelection
+from mia_actors.sweep.days import TapeDay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """A stretch of trade dates; what came before it is there as history, as for any part of a tape."""
+class Stretch:
+    """What one run trades: consecutive trade dates of one contract, all or a part of a fold."""
 
-    number: int
+    fold: int
     """From 1."""
-    days: tuple[date, ...]
-    from_ns: int
-    """Start of its first bar."""
-    to_ns: int
-    """Start of the next fold's first bar, or the end of the last bar."""
+    days: tuple[TapeDay, ...]
 
-    def selection(self, whole: TapeSelection, tape: Tape) -> TapeSelection:
-        """What to ask of the tape's source to get this part of `tape`, which is all of `whole`.
-
-        The contract is that of the whole; a generated tape has but one at a time.
-        """
-        contract = whole.contract if is_synthetic(whole.source) else tape.contract.month
-        return replace(whole, from_ns=self.from_ns, to_ns=self.to_ns, contract=contract)
+    def selection(self, whole: TapeSelection) -> TapeSelection:
+        """What to ask of the tape's source; what came before is history, as for any part of a tape."""
+        return replace(
+            whole,
+            from_ns=self.days[0].first_ns,
+            to_ns=self.days[-1].last_ns + NS_PER_S,
+            contract=self.days[0].contract,
+        )
 
 
-def folds_of(tape: Tape, count: int) -> tuple[Fold, ...]:
-    """`count` folds; where the trade dates do not divide evenly, the first ones have one more.
+def stretches(days: Sequence[TapeDay], folds: int) -> tuple[Stretch, ...]:
+    """Folds in order of time, each in one stretch for each of its contracts.
+
+    Where the trade dates do not divide evenly, the first folds have one more.
 
     Raises:
         ConfigError: there are fewer trade dates than folds.
     """
-    days = trade_dates(tape)
-    if count > len(days):
+    if folds > len(days):
         raise ConfigError(
-            f"--folds {count}: the part chosen of {tape.source_name} has {len(days)} trade dates; "
-            f"allowed: 1 to {len(days)}"
+            f"--folds {folds}: trade dates in the part chosen: {len(days)}; allowed: up to as many"
         )
-    starts_ns: dict[date, int] = {}
-    for bar in tape.bars:
-        starts_ns.setdefault(trade_date(bar.start_ns), bar.start_ns)
-    length, longer = divmod(len(days), count)
-    firsts = [number * length + min(number, longer) for number in range(count + 1)]
-    ends_ns = [*(starts_ns[days[first]] for first in firsts[1:-1]), tape.bars[-1].end_ns]
+    length, longer = divmod(len(days), folds)
+    firsts = [number * length + min(number, longer) for number in range(folds + 1)]
     return tuple(
-        Fold(
-            number=number + 1,
-            days=days[firsts[number] : firsts[number + 1]],
-            from_ns=starts_ns[days[firsts[number]]],
-            to_ns=ends_ns[number],
-        )
-        for number in range(count)
+        Stretch(fold=number + 1, days=tuple(of_contract))
+        for number in range(folds)
+        for _, of_contract in groupby(days[firsts[number] : firsts[number + 1]], key=lambda day: day.contract)
     )

@@ -81,7 +81,9 @@ class RunPlan:
     variant: int
     """From 0."""
     fold: int | None
-    """From 1; None: the whole tape."""
+    """From 1; None: all of the time."""
+    stretch: int
+    """Place in time among the runs of a variant, from 0."""
     selection: TapeSelection
     settings: RunSettings
 
@@ -92,6 +94,7 @@ class RunOutcome:
 
     variant: int
     fold: int | None
+    stretch: int
     result: BacktestResult
     days: tuple[date, ...]
     """Trade dates of its bars."""
@@ -113,6 +116,7 @@ def carry_out(plan: RunPlan) -> RunOutcome:
     return RunOutcome(
         variant=plan.variant,
         fold=plan.fold,
+        stretch=plan.stretch,
         result=found,
         days=trade_dates(tape),
         seconds=clock.monotonic_s() - began_s,

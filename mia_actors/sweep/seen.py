@@ -8,18 +8,28 @@ from mia_actors.core.trade_date import trade_date
 from mia_actors.ensemble.manifest import Manifest
 
 
+def days_seen(manifest: Manifest, days: Sequence[date]) -> int:
+    """How many of the trade dates lie within the time of the samples that the models were fitted on."""
+    first, last = _window(manifest)
+    return sum(1 for day in days if first <= day <= last)
+
+
 def seen_by_models(manifest: Manifest, days: Sequence[date]) -> str:
-    """One sentence for people: how many of the trade dates lie within the time of the samples fitted on."""
-    training = manifest.training
-    first, last = (_trade_date(text) for text in (training.window_from, training.window_until))
-    seen = sum(1 for day in days if first <= day <= last)
+    """The same in a sentence for people."""
+    first, last = _window(manifest)
     fitted = f"The models {manifest.version} were fitted on samples of {first} to {last}"
+    seen = days_seen(manifest, days)
     if not seen:
         return f"{fitted}; none of the trade dates here is among them."
     return (
         f"{fitted}; of the {len(days)} trade dates here {seen} lie within that time, where their votes know what they "
-        "should not."
+        "should not: no figure of those days is evidence of anything."
     )
+
+
+def _window(manifest: Manifest) -> tuple[date, date]:
+    training = manifest.training
+    return _trade_date(training.window_from), _trade_date(training.window_until)
 
 
 def _trade_date(text: str) -> date:

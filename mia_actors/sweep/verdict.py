@@ -67,7 +67,7 @@ class Verdict:
 def judge(
     settings: Sequence[Mapping[str, object]], outcomes: Sequence[RunOutcome], cash_usd: Decimal
 ) -> Verdict:
-    """Puts the runs of each variant together; every variant has run on the same folds.
+    """Puts the runs of each variant together; every variant has run on the same stretches of time.
 
     Args:
         settings: Those swept, by variant.
@@ -75,7 +75,7 @@ def judge(
         cash_usd: What the account of each run began with.
     """
     runs = [
-        sorted((one for one in outcomes if one.variant == number), key=lambda one: one.fold or 0)
+        sorted((one for one in outcomes if one.variant == number), key=lambda one: one.stretch)
         for number in range(len(settings))
     ]
     days = tuple(day for one in runs[0] for day in one.days)
@@ -87,7 +87,7 @@ def judge(
             number=number,
             settings=settings[number],
             figures=performance([trade for one in of_variant for trade in one.result.trades], days, cash_usd),
-            net_by_fold=tuple(float(sum(_nets(one))) for one in of_variant),
+            net_by_fold=tuple(_net_usd(of_variant, fold) for fold in _folds(of_variant)),
             deflated_sharpe=deflated_sharpe(daily[:, number], varying),
             daily=daily[:, number],
         )
@@ -104,8 +104,17 @@ def judge(
     )
 
 
-def _nets(outcome: RunOutcome) -> list[Decimal]:
-    return [trade.net_usd for trade in outcome.result.trades]
+def _folds(runs: Sequence[RunOutcome]) -> list[int]:
+    return sorted({one.fold or 1 for one in runs})
+
+
+def _of_folds(runs: Sequence[RunOutcome], folds: range) -> list[RunOutcome]:
+    return [one for one in runs if (one.fold or 1) in folds]
+
+
+def _net_usd(runs: Sequence[RunOutcome], fold: int) -> float:
+    inside = _of_folds(runs, range(fold, fold + 1))
+    return float(sum((trade.net_usd for one in inside for trade in one.result.trades), Decimal(0)))
 
 
 def _daily(runs: Sequence[RunOutcome]) -> FloatArray:
@@ -130,16 +139,20 @@ def _walk_forward(runs: Sequence[Sequence[RunOutcome]], cash_usd: Decimal) -> tu
     if len(runs) < 2:
         return ()
     found = []
-    for place in range(1, len(runs[0])):
-        past = np.column_stack([_daily(of_variant[:place]) for of_variant in runs])
+    for fold in _folds(runs[0])[1:]:
+        past = np.column_stack([_daily(_of_folds(of_variant, range(1, fold))) for of_variant in runs])
         ratios = np.nan_to_num(_sharpes(past), nan=0.0)
         variant = int(np.argmax(ratios))
-        taken = runs[variant][place]
+        taken = _of_folds(runs[variant], range(fold, fold + 1))
         found.append(
             Chosen(
-                fold=place + 1,
+                fold=fold,
                 variant=variant,
-                figures=performance(taken.result.trades, taken.days, cash_usd),
+                figures=performance(
+                    [trade for one in taken for trade in one.result.trades],
+                    [day for one in taken for day in one.days],
+                    cash_usd,
+                ),
             )
         )
     return tuple(found)

@@ -28,6 +28,7 @@ def _plans() -> tuple[RunPlan, ...]:
         RunPlan(
             variant=number,
             fold=None,
+            stretch=0,
             selection=selection,
             settings=run_settings(
                 with_settings(config, {"ensemble.approve_above": above}, CONFIG), CONFIG.parent

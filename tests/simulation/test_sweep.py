@@ -63,7 +63,7 @@ def test_each_run_is_that_of_the_same_single_backtest(tmp_path: Path) -> None:
     ledgers = sorted(path.name for path in (tmp_path / "swept" / "sweep").glob("*.csv"))
     assert len(ledgers) == 4
     assert (tmp_path / "alone" / "backtest-ledger.csv").read_text() == (
-        tmp_path / "swept" / "sweep" / "variant-2-fold-2.csv"
+        tmp_path / "swept" / "sweep" / "variant-2-fold-2-ESM6.csv"
     ).read_text()
     page = report.read_text()
     assert "2 variants tried." in page

@@ -16,10 +16,11 @@ from mia_actors.core.errors import ConfigError
 from mia_actors.cycle.backtest import Backtest
 from mia_actors.exchange.orders import AccountTerms, Costs
 from mia_actors.exchange.tape import TapeSelection, load_tape
+from mia_actors.sweep.days import days_of
 from mia_actors.sweep.document import sweep_document
-from mia_actors.sweep.folds import folds_of
+from mia_actors.sweep.folds import stretches
 from mia_actors.sweep.run import RunOutcome, RunPlan, RunSettings, carry_out
-from mia_actors.sweep.seen import seen_by_models
+from mia_actors.sweep.seen import days_seen, seen_by_models
 from mia_actors.sweep.verdict import judge
 from tests.unit.cycle.situations import new_york_ns
 
@@ -43,15 +44,16 @@ def _settings(changes: dict[str, object]) -> RunSettings:
 
 @cache
 def _plans() -> tuple[RunPlan, ...]:
-    folds = folds_of(load_tape(WHOLE), 2)
+    parts = stretches(days_of(load_tape(WHOLE)), 2)
     return tuple(
         RunPlan(
             variant=number,
-            fold=fold.number,
-            selection=fold.selection(WHOLE, load_tape(WHOLE)),
+            fold=part.fold,
+            stretch=part.fold - 1,
+            selection=part.selection(WHOLE),
             settings=_settings(variant),
         )
-        for fold in folds
+        for part in parts
         for number, variant in enumerate(VARIANTS)
     )
 
@@ -123,6 +125,7 @@ def test_days_that_the_models_were_fitted_on_are_counted() -> None:
     )
     manifest = manifest.model_copy(update={"training": training})
     days = [date(2015, 1, 8), date(2015, 1, 9), date(2015, 1, 12)]
+    assert [days_seen(manifest, days[:count]) for count in (0, 1, 2, 3)] == [0, 1, 2, 2]
     assert "of the 3 trade dates here 2 lie within" in seen_by_models(manifest, days)
     assert "none of the trade dates here" in seen_by_models(manifest, days[2:])
 

@@ -43,6 +43,7 @@ def _outcome(variant: int, fold: int, first: date, nets: list[float]) -> RunOutc
     return RunOutcome(
         variant=variant,
         fold=fold,
+        stretch=fold - 1,
         result=BacktestResult(
             instrument="ESH6",
             bars=1,
