@@ -1,7 +1,7 @@
 """The pictures of a backtest: equity and drawdown, price with entries and exits, results of trades."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -59,6 +59,11 @@ class Curve:
             closes[ends - 1],
         )
 
+    def span(self, first: date, last: date) -> tuple[float, float] | None:
+        """Where the bars of these trade dates are; None where there are none."""
+        places = [place for place, bar in enumerate(self._bars) if first <= trade_date(bar.start_ns) <= last]
+        return (places[0] - 0.5, places[-1] + 0.5) if places else None
+
     def label(self, axes: Any, *, is_narrow: bool) -> None:
         """Writes New York times, or trade dates where there are many, along the axis."""
         count = TICKS_NARROW if is_narrow else TICKS_WIDE
@@ -73,8 +78,18 @@ class Curve:
         return f"{trade_date(bar.start_ns):%d %b %y}"
 
 
-def equity_chart(rows: Sequence[TradeRow], curve: Curve, last_ns: int) -> Chart:
-    """Cumulative net profit of closed trades, and how far it is below its highest."""
+def shade(axes: Any, spans: Iterable[tuple[float, float] | None]) -> None:
+    """The times that the models were fitted on."""
+    for span in spans:
+        if span is not None:
+            axes.axvspan(*span, color=MUTED, alpha=0.16, linewidth=0)
+
+
+def equity_chart(
+    rows: Sequence[TradeRow], curve: Curve, last_ns: int, fitted: Sequence[tuple[date, date]]
+) -> Chart:
+    """Cumulative net profit of closed trades, and how far it is below its highest; the time models were fitted on."""
+    spans = [curve.span(first, last) for first, last in fitted]
     places = [0, *(curve.place(row.trade.closed_at_ns) for row in rows), curve.place(last_ns)]
     steps = np.array([0.0, *(float(row.trade.net_usd) for row in rows), 0.0])
     equity = np.cumsum(steps)
@@ -89,6 +104,7 @@ def equity_chart(rows: Sequence[TradeRow], curve: Curve, last_ns: int) -> Chart:
         lower.step(places, below, where="post", color=LOSS, linewidth=1)
         lower.set_ylabel("drawdown")
         for axes in (upper, lower):
+            shade(axes, spans)
             axes.yaxis.set_major_formatter("{x:,.0f}")
         curve.label(lower, is_narrow=is_narrow)
 

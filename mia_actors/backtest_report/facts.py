@@ -41,6 +41,8 @@ class Circumstances:
     ledger_file: str
     notes: tuple[str, ...]
     """Sentences that belong beside the figures."""
+    fitted: tuple[tuple[date, date], ...]
+    """First and last trade date of the samples that the models were fitted on."""
     command: str
     """What to type for the same again."""
 

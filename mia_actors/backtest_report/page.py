@@ -28,7 +28,9 @@ def backtest_page(facts: BacktestFacts) -> str:
         title=f"Backtest of {facts.result.instrument}, {facts.tape.source_name}",
         facts=facts,
         headline=headline(facts.figures),
-        equity=equity_chart(rows, Curve(bars, traded), bars[-1].end_ns) if rows else None,
+        equity=equity_chart(rows, Curve(bars, traded), bars[-1].end_ns, facts.circumstances.fitted)
+        if rows
+        else None,
         price=price_chart("price", "Price", rows, bars, traded),
         day_charts=day_charts(rows, bars, traded),
         results=results_chart(rows) if rows else None,

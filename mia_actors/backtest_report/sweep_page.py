@@ -1,11 +1,12 @@
 """The page of a sweep: every variant and fold, and what the search explains."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
 
-from mia_actors.backtest_report.charts import TICKS_NARROW, TICKS_WIDE
+from mia_actors.backtest_report.charts import TICKS_NARROW, TICKS_WIDE, shade
 from mia_actors.backtest_report.facts import Circumstances
 from mia_actors.backtest_report.page import environment
 from mia_actors.backtest_report.svg import GRID, LINES, MUTED, Chart, chart
@@ -32,18 +33,20 @@ def sweep_page(
         keys=list(verdict.variants[0].settings),
         runs=list(zip(document["runs"], commands, strict=True)),
         walked=sum(one.figures.pnl_usd for one in verdict.walk_forward),
-        equity=_equity_chart(verdict),
+        equity=_equity_chart(verdict, made),
         made=made,
     )
 
 
-def _equity_chart(verdict: Verdict) -> Chart:
-    """Cumulative net profit of each variant by trade date; folds are told apart by upright lines."""
+def _equity_chart(verdict: Verdict, made: Circumstances) -> Chart:
+    """Cumulative net profit of each variant by trade date; shaded what models were fitted on."""
+    spans = [_span(verdict.days, first, last) for first, last in made.fitted]
     named = _named(verdict)
     numbers = {one.number for one in named}
 
     def draw(figure: Any, is_narrow: bool) -> None:  # noqa: FBT001 - the signature of `Draw`
         axes = figure.subplots()
+        shade(axes, spans)
         axes.axhline(0, color=MUTED, linewidth=0.8)
         for one in verdict.variants:
             if one.number not in numbers:
@@ -68,6 +71,11 @@ def _equity_chart(verdict: Verdict) -> Chart:
         height=4.6,
         narrow_height=4.8,
     )
+
+
+def _span(days: Sequence[date], first: date, last: date) -> tuple[float, float] | None:
+    places = [place for place, day in enumerate(days) if first <= day <= last]
+    return (places[0] - 0.5, places[-1] + 0.5) if places else None
 
 
 def _named(verdict: Verdict) -> list[VariantFigures]:

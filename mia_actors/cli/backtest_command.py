@@ -1,5 +1,6 @@
 """`mia backtest`: the decision core, guardian and matching in one process."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -152,13 +153,22 @@ def backtest(
         compile_kernels()
         if planned is not None:
             return run_sweep(planned, choice, folder, report, as_json=as_json)
-        return _single(settings, choice, folder, report, as_json=as_json)
+        again = ["mia", "backtest", *selection_arguments(choice.selection())]
+        if models_schedule is not None:
+            again += ["--models-schedule", str(models_schedule)]
+        return _single(settings, choice, folder, report, again=again, as_json=as_json)
 
     guarded(command)
 
 
 def _single(
-    settings: RunSettings, choice: TapeChoice, folder: Path, report: Path | None, *, as_json: bool
+    settings: RunSettings,
+    choice: TapeChoice,
+    folder: Path,
+    report: Path | None,
+    *,
+    again: Sequence[str],
+    as_json: bool,
 ) -> int:
     tape = load_tape(choice.selection())
     clock = SystemClock()
@@ -168,21 +178,23 @@ def _single(
     found = _run(running, tape, show=messages.is_terminal)
     seconds = clock.monotonic_s() - began_s
     (folder / LEDGER_FILE).write_text(found.ledger.text, encoding="utf-8")
-    seen = seen_by_models(models.manifest, trade_dates(tape))
-    if days_seen(models.manifest, trade_dates(tape)):
-        messages.print(seen, style="yellow", markup=False, highlight=False)
+    days = trade_dates(tape)
+    manifests = settings.manifests(models)
+    notes = tuple(seen_by_models(manifest, days) for manifest in manifests)
+    for manifest, note in zip(manifests, notes, strict=True):
+        if days_seen(manifest, days):
+            messages.print(note, style="yellow", markup=False, highlight=False)
     if report is not None:
         with messages.status("drawing the report"):
             made = circumstances(
                 settings,
-                model_version=", ".join(swap.version for swap in settings.schedule)
-                or models.manifest.version,
+                models=manifests,
                 ledger_file=LEDGER_FILE,
-                notes=(seen,),
-                command=("mia", "backtest", *selection_arguments(choice.selection())),
+                notes=notes,
+                command=again,
             )
             write_report(report, _page(tape, running, found, settings, made, seconds))
-    figures = performance(found.trades, trade_dates(tape), AccountTerms().cash_usd)
+    figures = performance(found.trades, days, AccountTerms().cash_usd)
     shown = backtest_document(found, figures, seconds)
     if as_json:
         print_json(shown)

@@ -7,8 +7,10 @@ from pathlib import Path
 from mia_actors import __version__
 from mia_actors.backtest_report.facts import Circumstances, settings_of
 from mia_actors.core.errors import ConfigError
+from mia_actors.ensemble.manifest import Manifest
 from mia_actors.exchange.orders import AccountTerms, Costs
 from mia_actors.sweep.run import RunSettings
+from mia_actors.sweep.seen import fitted_on
 
 
 def check_report_path(path: Path) -> None:
@@ -43,7 +45,7 @@ def _beside(path: Path) -> Path:
 def circumstances(
     settings: RunSettings,
     *,
-    model_version: str,
+    models: Sequence[Manifest],
     ledger_file: str,
     notes: Sequence[str],
     command: Sequence[str],
@@ -55,11 +57,12 @@ def circumstances(
             *settings_of("ensemble", settings.ensemble),
             *settings_of("guardian", settings.guardian),
         ),
-        model_version=model_version,
+        model_version=", ".join(manifest.version for manifest in models),
         software_version=__version__,
         costs=Costs(),
         account=AccountTerms(),
         ledger_file=ledger_file,
         notes=tuple(notes),
+        fitted=tuple(fitted_on(manifest) for manifest in models),
         command=shlex.join(command),
     )

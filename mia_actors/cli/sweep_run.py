@@ -208,7 +208,7 @@ def _write_page(
         options += ["--folds", str(sweep.folds)]
     made = circumstances(
         sweep.as_written,
-        model_version=", ".join(manifest.version for manifest in sweep.manifests),
+        models=sweep.manifests,
         ledger_file=f"{FOLDER}/{LEDGERS}",
         notes=verdict.notes,
         command=("mia", "backtest", *selection_arguments(choice.selection()), *options),

@@ -7,11 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from mia_actors.core.clock import Clock, SystemClock
+from mia_actors.core.features import EnsembleVector, EnsembleVote
 from mia_actors.core.trade_date import trade_date
 from mia_actors.cycle.backtest import Backtest, BacktestResult, Voter
 from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.ensemble.actor import EnsembleSettings
-from mia_actors.ensemble.registry import ModelSet, load
+from mia_actors.ensemble.manifest import Manifest
+from mia_actors.ensemble.registry import ModelSet, load, load_version
+from mia_actors.ensemble.schedule import Swap, version_at
 from mia_actors.ensemble.serving import EnsembleServer
 from mia_actors.exchange.tape import Tape, TapeSelection, load_tape
 from mia_actors.guardian.limits import GuardianSettings
@@ -27,6 +30,8 @@ class RunSettings:
     ensemble: EnsembleSettings
     config_dir: Path
     """Where relative paths of the settings begin."""
+    schedule: tuple[Swap, ...] = ()
+    """The versions that vote, by event time, as a session kept them (ADR 19); empty: the current one throughout."""
 
     def models(self) -> ModelSet:
         """The models the ensemble would load.
@@ -37,12 +42,32 @@ class RunSettings:
         return load(self.config_dir / self.ensemble.models, entry_timeframe=self.ensemble.entry_timeframe)
 
     def voter(self, models: ModelSet) -> Voter:
-        """The ensemble's vote in this process."""
-        server = EnsembleServer.of(models, cache_entries=self.ensemble.cache_entries)
+        """The ensemble's vote in this process: of `models`, or of those in the schedule.
+
+        Raises:
+            ConfigError: a version of the schedule is missing or not what its manifest says.
+        """
         ensemble = self.ensemble
-        return lambda vector, _: server.vote(
-            vector, threshold=ensemble.approve_above, weights=ensemble.weights
-        )
+        schedule = self.schedule or (Swap(version=models.manifest.version, from_ns=0),)
+        servers = {
+            swap.version: EnsembleServer.of(self._models(swap.version), cache_entries=ensemble.cache_entries)
+            for swap in schedule
+        }
+
+        def vote(vector: EnsembleVector, event_time_ns: int) -> EnsembleVote:
+            server = servers[version_at(schedule, event_time_ns)]
+            return server.vote(vector, threshold=ensemble.approve_above, weights=ensemble.weights)
+
+        return vote
+
+    def manifests(self, models: ModelSet) -> tuple[Manifest, ...]:
+        """Of all versions that `voter` would ask, each once."""
+        named = dict.fromkeys(swap.version for swap in self.schedule)
+        return tuple(self._models(version).manifest for version in named) or (models.manifest,)
+
+    def _models(self, version: str) -> ModelSet:
+        entry = self.ensemble.entry_timeframe
+        return load_version(self.config_dir / self.ensemble.models, version, entry_timeframe=entry)
 
     def backtest(self, tape: Tape, voter: Voter, *, every_decision: bool = False) -> Backtest:
         """A backtest that has not begun."""

@@ -100,6 +100,7 @@ def test_the_document_has_a_backtest_for_each_run_and_the_page_shows_them() -> N
         account=AccountTerms(),
         ledger_file="sweep",
         notes=verdict.notes,
+        fitted=(),
         command="mia backtest",
     )
     page = sweep_page(
