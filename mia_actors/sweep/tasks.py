@@ -37,7 +37,7 @@ def carry_out_all(
                 on_done(len(found))
     finally:
         for left in pending:
-            ray.cancel(left, force=True)
+            ray.cancel(left)
     return tuple(found[place] for place in range(len(plans)))
 
 
