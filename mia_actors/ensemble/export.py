@@ -1,7 +1,7 @@
 """Stores trained models as one version: ONNX files proved equal to the originals, manifest, model card."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from mia_actors.core.clock import iso_utc
 from mia_actors.core.errors import ConfigError, PermanentError
 from mia_actors.core.features import ENSEMBLE_FEATURES, ENSEMBLE_SCHEMA_VERSION
+from mia_actors.ensemble.card_plots import draw_plots
 from mia_actors.ensemble.manifest import (
     MANIFEST_FILE,
     MODEL_CARD_FILE,
@@ -21,7 +22,7 @@ from mia_actors.ensemble.manifest import (
     Probe,
     TrainingFacts,
 )
-from mia_actors.ensemble.model_card import model_card
+from mia_actors.ensemble.model_card import model_card, plots_section
 from mia_actors.ensemble.promotion import promote
 from mia_actors.ensemble.serving import OnnxModel
 from mia_actors.ensemble.training import (
@@ -55,7 +56,7 @@ def train_and_export(
     trained = train(samples, settings)
     contents = {name: onnx_bytes(name, trained.models.by_name[name]) for name in MODEL_NAMES}
     manifest = _manifest(samples, settings, trained, contents)
-    _write(out_dir, manifest, contents)
+    _write(out_dir, manifest, contents, lambda folder: draw_plots(folder, samples, settings, trained))
     if promoted:
         promote(out_dir, manifest.version, reason="trained")
     return manifest
@@ -170,7 +171,12 @@ def _probe(level: float, served: Mapping[ModelName, OnnxModel]) -> Probe:
     )
 
 
-def _write(out_dir: Path, manifest: Manifest, contents: Mapping[ModelName, bytes]) -> None:
+def _write(
+    out_dir: Path,
+    manifest: Manifest,
+    contents: Mapping[ModelName, bytes],
+    draw: Callable[[Path], None],
+) -> None:
     """All files appear together under the version's name, or none does."""
     pending = out_dir / f"{PENDING_PREFIX}{manifest.version}"
     shutil.rmtree(pending, ignore_errors=True)
@@ -178,7 +184,9 @@ def _write(out_dir: Path, manifest: Manifest, contents: Mapping[ModelName, bytes
     for file in manifest.files:
         (pending / file.file).write_bytes(contents[file.model])
     (pending / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (pending / MODEL_CARD_FILE).write_text(model_card(manifest), encoding="utf-8")
+    draw(pending)
+    card = model_card(manifest) + plots_section()
+    (pending / MODEL_CARD_FILE).write_text(card, encoding="utf-8")
     final = out_dir / manifest.version
     shutil.rmtree(final, ignore_errors=True)
     pending.rename(final)

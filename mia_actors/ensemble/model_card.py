@@ -88,6 +88,21 @@ def model_card(manifest: Manifest) -> str:
     )
 
 
+def plots_section() -> str:
+    """The pictures beside the card, which are no part of the manifest."""
+    return """
+## In pictures
+
+Of the holdout. No calibration is fitted on top: the vote needs an order and a threshold, and the table above says
+whether the probabilities are worth more than the base rate.
+
+![Reliability](reliability.png)
+![ROC](roc.png)
+![Net USD by threshold](net_usd_by_threshold.png)
+![Importances](importances.png)
+"""
+
+
 def _verdict(manifest: Manifest) -> str:
     """What the holdout says, computed from its numbers, flattering or not."""
     holdout = manifest.evidence.holdout

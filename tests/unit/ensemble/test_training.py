@@ -10,6 +10,7 @@ import mia_actors.ensemble
 from mia_actors.core.errors import PermanentError
 from mia_actors.core.features import EnsembleVector
 from mia_actors.ensemble import export
+from mia_actors.ensemble.card_plots import PLOT_FILES
 from mia_actors.ensemble.export import train_and_export
 from mia_actors.ensemble.manifest import EnsembleWeights, Manifest, Scores
 from mia_actors.ensemble.registry import load
@@ -20,7 +21,14 @@ from mia_actors.ensemble.training_set import TrainingSet
 Stored = tuple[Path, Manifest]
 MakeSamples = Callable[..., TrainingSet]
 MakeSettings = Callable[..., TrainingSettings]
-FILES = {"random_forest.onnx", "xgboost.onnx", "logistic_regression.onnx", "manifest.json", "MODEL_CARD.md"}
+FILES = {
+    "random_forest.onnx",
+    "xgboost.onnx",
+    "logistic_regression.onnx",
+    "manifest.json",
+    "MODEL_CARD.md",
+    *PLOT_FILES,
+}
 
 
 def _ensemble(scores: tuple[Scores, ...]) -> Scores:
