@@ -203,7 +203,7 @@ MODULES = sorted(
     }
     | {
         f"mia_actors.cycle.{name}"
-        for name in ("decision", "signal", "trail", "integrity", "confidence", "screen")
+        for name in ("decision", "inputs", "proposal", "signal", "trail", "integrity", "confidence", "screen")
     }
 )
 
