@@ -5,6 +5,7 @@ once: volatility widens the strategies' thresholds and the stop, the gamma phase
 """
 
 from dataclasses import dataclass
+from datetime import datetime, time
 
 from mia_actors.core.calendar import is_regular_hours, new_york, on_day
 from mia_actors.core.clock import NS_PER_S
@@ -18,6 +19,7 @@ from mia_actors.cycle.settings import DecisionSettings
 from mia_actors.cycle.signal import find_signal
 from mia_actors.cycle.trail import Trail
 
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 __all__ = ["Candidate", "CycleInputs", "DecisionCore", "DecisionSettings"]
 
 
@@ -138,13 +140,13 @@ class DecisionCore:
             )
         local = new_york(inputs.bar.end_ns)
         until = on_day(settings.entries_until, local.date())
-        window = f"{settings.entries_from:%H:%M} to {until:%H:%M}"
+        when, window = _in_words(local), f"{_hour(settings.entries_from)} to {_hour(until)}"
         if not trail.passes(
             Reason.OUTSIDE_TRADING_HOURS,
             holds=is_regular_hours(inputs.bar.end_ns, settings.entries_from, until),
-            found=f"{local:%a %H:%M} New York",
+            found=when,
             wanted=f"entries from {window} on business days",
-            detail=f"{local:%a %H:%M} New York: entries from {window} on business days",
+            detail=f"{when}: entries from {window} on business days",
         ):
             return False
         if not trail.passes(
@@ -231,3 +233,11 @@ class DecisionCore:
             gates=tuple(trail.gates),
             notes=trail.notes,
         )
+
+
+def _hour(moment: time | datetime) -> str:
+    return f"{moment.hour:02}:{moment.minute:02}"
+
+
+def _in_words(local: datetime) -> str:
+    return f"{WEEKDAYS[local.weekday()]} {_hour(local)} New York"
